@@ -1,0 +1,32 @@
+/**
+ * Lesson 1, the consumer: prints what arrives on the queue "hello", and acknowledges it.
+ *
+ *     npx tsx 01-hello/receive.ts
+ */
+import process from "node:process";
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+import { quoted, stayConnected, usageError } from "../shared/connection.ts";
+
+yargs(hideBin(process.argv))
+  .usage("Usage: tsx 01-hello/receive.ts")
+  .example("tsx 01-hello/receive.ts", "prints every message sent by 01-hello/send.ts")
+  .demandCommand(0, 0)
+  .strictOptions()
+  .fail(usageError)
+  .parseSync();
+
+await stayConnected(async (channel) => {
+  // Declared here too, because nobody knows which of the two is started first.
+  await channel.assertQueue("hello", { durable: true, arguments: { "x-queue-type": "quorum" } });
+
+  console.log("[*] Waiting for messages. To exit press CTRL+C");
+
+  await channel.consume("hello", (message) => {
+    if (message === null) return; // The queue was deleted; stayConnected() runs all of this again.
+    console.log(`[x] Received ${quoted(message.content)}`);
+
+    // Acknowledged after the work, not before: if we die in between, RabbitMQ gives the message to someone else.
+    channel.ack(message);
+  }, { noAck: false });
+});

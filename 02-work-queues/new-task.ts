@@ -1,0 +1,42 @@
+/**
+ * Lesson 2, the producer: puts tasks on the queue "task_queue". Every dot in a task stands for a second of work.
+ *
+ *     npx tsx 02-work-queues/new-task.ts a hard task..
+ *     npx tsx 02-work-queues/new-task.ts a quick one --count 1000
+ */
+import { Buffer } from "node:buffer";
+import process from "node:process";
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+import { quoted, usageError, withConfirmChannel } from "../shared/connection.ts";
+
+const { _: words, count } = yargs(hideBin(process.argv))
+  .usage("Usage: tsx 02-work-queues/new-task.ts [message..] [--count N]")
+  .example("tsx 02-work-queues/new-task.ts a hard task..", "sends a task of two seconds")
+  .option("count", { number: true, default: 1, requiresArg: true, describe: "How often to send it" })
+  .check(({ count }) => (Number.isSafeInteger(count) && count > 0) || "--count takes a whole number from 1")
+  .parserConfiguration({ "parse-positional-numbers": false })
+  .strictOptions()
+  .fail(usageError)
+  .parseSync();
+const message = words.length > 0 ? words.join(" ") : "Hello World!";
+
+/** So many messages are under way at most: enough to keep the broker busy, few enough for any memory. */
+const WINDOW = 500;
+
+await withConfirmChannel(async (channel) => {
+  // Durable: the queue outlives a restart of the broker.
+  await channel.assertQueue("task_queue", { durable: true, arguments: { "x-queue-type": "quorum" } });
+
+  for (let sent = 0; sent < count; sent += WINDOW) {
+    const batch = Math.min(WINDOW, count - sent);
+    for (let i = 0; i < batch; i++) {
+      // Persistent: the message outlives it too. A durable queue alone would come back empty.
+      channel.sendToQueue("task_queue", Buffer.from(message), { persistent: true });
+    }
+
+    // Waiting once for many confirms is what makes sending fast; not waiting at all would lose tasks unnoticed.
+    await channel.waitForConfirms();
+    console.log(Array(batch).fill(`[x] Sent ${quoted(message)}`).join("\n"));
+  }
+});

@@ -1,0 +1,48 @@
+/**
+ * Lesson 2, the consumer: takes tasks from the queue "task_queue", one at a time. Start two and watch them share.
+ *
+ *     npx tsx 02-work-queues/worker.ts
+ */
+import process from "node:process";
+import { setTimeout } from "node:timers/promises";
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+import { quoted, stayConnected, usageError } from "../shared/connection.ts";
+
+const { prefetch } = yargs(hideBin(process.argv))
+  .usage("Usage: tsx 02-work-queues/worker.ts [--prefetch N]")
+  .example("tsx 02-work-queues/worker.ts --prefetch 10", "works on up to ten tasks at once")
+  .option("prefetch", { number: true, default: 1, requiresArg: true, describe: "Tasks to take at once" })
+  .check(({ prefetch: n }) => (Number.isInteger(n) && n > 0 && n < 65536) || "--prefetch takes 1 to 65535")
+  .demandCommand(0, 0)
+  .strictOptions()
+  .fail(usageError)
+  .parseSync();
+
+await stayConnected(async (channel) => {
+  await channel.assertQueue("task_queue", { durable: true, arguments: { "x-queue-type": "quorum" } });
+
+  // Fair dispatch: no new task for this worker before it has acknowledged the last one. Without this, RabbitMQ
+  // deals the tasks out in turn, however busy a worker still is.
+  await channel.prefetch(prefetch);
+
+  console.log("[*] Waiting for messages. To exit press CTRL+C");
+
+  await channel.consume("task_queue", async (message) => {
+    if (message === null) return; // The queue was deleted; stayConnected() runs all of this again.
+    const task = message.content.toString();
+    console.log(`[x] Received ${quoted(task)}`);
+
+    const dots = task.split(".").length - 1;
+    await setTimeout(dots * 1000);
+    console.log("[x] Done");
+
+    // If we die before this line, RabbitMQ gives the task to another worker: no task is lost, but one may be done
+    // twice. So it is when the connection was lost meanwhile: then there is nothing left to acknowledge.
+    try {
+      channel.ack(message);
+    } catch {
+      console.error(`[!] The connection was lost during ${quoted(task)}: RabbitMQ gives it out again.`);
+    }
+  }, { noAck: false });
+});

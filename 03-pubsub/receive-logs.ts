@@ -1,0 +1,34 @@
+/**
+ * Lesson 3, the consumer: prints every log line published while it runs. Start as many as you like.
+ *
+ *     npx tsx 03-pubsub/receive-logs.ts
+ */
+import process from "node:process";
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+import { quoted, stayConnected, usageError } from "../shared/connection.ts";
+
+yargs(hideBin(process.argv))
+  .usage("Usage: tsx 03-pubsub/receive-logs.ts")
+  .example("tsx 03-pubsub/receive-logs.ts", "prints every message of 03-pubsub/emit-log.ts")
+  .demandCommand(0, 0)
+  .strictOptions()
+  .fail(usageError)
+  .parseSync();
+
+await stayConnected(async (channel) => {
+  await channel.assertExchange("logs", "fanout", { durable: false });
+
+  // A queue of our own: RabbitMQ makes up its name, and deletes it when this connection ends.
+  const { queue } = await channel.assertQueue("", { exclusive: true });
+
+  // From here on the exchange puts a copy of every message on our queue.
+  await channel.bindQueue(queue, "logs", "");
+
+  console.log("[*] Waiting for logs. To exit press CTRL+C");
+
+  await channel.consume(queue, (message) => {
+    if (message === null) return; // The queue was deleted; stayConnected() runs all of this again.
+    console.log(`[x] ${quoted(message.content)}`);
+  }, { noAck: true }); // Nobody else could take over our copy, so there is nothing to acknowledge.
+});

@@ -1,0 +1,46 @@
+/**
+ * Lesson 6, the client: asks the server for Fibonacci numbers. Several are asked for at once, over one callback queue.
+ *
+ *     npx tsx 06-rpc/client.ts 30
+ *     npx tsx 06-rpc/client.ts 10 20 300
+ */
+import process from "node:process";
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+import { usageError, withConfirmChannel } from "../shared/connection.ts";
+import { FibonacciRpcClient } from "./fibonacci-rpc-client.ts";
+
+const { _: words, timeout } = yargs(hideBin(process.argv))
+  .usage("Usage: tsx 06-rpc/client.ts [n..] [--timeout S]")
+  .example("tsx 06-rpc/client.ts 10 20 300", "asks for three numbers at once")
+  .option("timeout", {
+    number: true,
+    default: 10,
+    requiresArg: true,
+    describe: "Seconds to wait for an answer",
+  })
+  .check(({ timeout }) => (timeout > 0 && timeout <= 86_400) || "--timeout takes seconds, up to a day")
+  .check(({ _: words }) => words.every((n) => /^\d+$/.test(String(n))) || "n must be a whole number from 0")
+  .parserConfiguration({ "parse-positional-numbers": false })
+  .strictOptions()
+  .fail(usageError)
+  .parseSync();
+const numbers = words.length > 0 ? words.map(BigInt) : [30n];
+
+await withConfirmChannel(async (channel) => {
+  const fibonacciRpc = await FibonacciRpcClient.open(channel);
+
+  const answers = await Promise.allSettled(numbers.map((n) => {
+    console.log(`[x] Requesting fib(${n})`);
+    return fibonacciRpc.call(n, timeout);
+  }));
+
+  for (const answer of answers) {
+    if (answer.status === "fulfilled") {
+      console.log(`[.] Got ${answer.value}`);
+    } else {
+      console.error(`[!] ${answer.reason.message}`);
+      process.exitCode = 1;
+    }
+  }
+});

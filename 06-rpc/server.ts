@@ -1,0 +1,61 @@
+/**
+ * Lesson 6, the server: takes requests from the queue "rpc_queue", and sends each answer to the queue that the request
+ * names. Start several and they share the work.
+ *
+ *     npx tsx 06-rpc/server.ts
+ */
+import { Buffer } from "node:buffer";
+import process from "node:process";
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+import { quoted, stayConnected, usageError } from "../shared/connection.ts";
+
+const { prefetch } = yargs(hideBin(process.argv))
+  .usage("Usage: tsx 06-rpc/server.ts [--prefetch N]")
+  .example("tsx 06-rpc/server.ts", "answers the requests of 06-rpc/client.ts")
+  .option("prefetch", { number: true, default: 1, requiresArg: true, describe: "Requests to take at once" })
+  .check(({ prefetch: n }) => (Number.isInteger(n) && n > 0 && n < 65536) || "--prefetch takes 1 to 65535")
+  .demandCommand(0, 0)
+  .strictOptions()
+  .fail(usageError)
+  .parseSync();
+
+/** The largest n that is answered, with 20,899 digits. What blocks for long would starve the heartbeats. */
+const LARGEST_N = 100_000;
+
+/** Exact for every n, and without recursion: with it, fib(50) would take minutes. */
+function fib(n: number): bigint {
+  let [current, next] = [0n, 1n];
+  for (let i = 0; i < n; i++) [current, next] = [next, current + next];
+  return current;
+}
+
+await stayConnected(async (channel) => {
+  await channel.assertQueue("rpc_queue", { durable: true, arguments: { "x-queue-type": "quorum" } });
+
+  // One request at a time, so that several servers share the work evenly.
+  await channel.prefetch(prefetch);
+
+  console.log("[x] Awaiting RPC requests");
+
+  await channel.consume("rpc_queue", (request) => {
+    if (request === null) return; // The queue was deleted; stayConnected() runs all of this again.
+    const text = request.content.toString();
+    let answer: string;
+    if (/^\d{1,6}$/.test(text) && Number(text) <= LARGEST_N) {
+      console.log(`[.] fib(${text})`);
+      answer = String(fib(Number(text)));
+    } else {
+      console.error(`[!] Refused ${quoted(text.slice(0, 60))}`);
+      answer = `error: n must be a whole number from 0 to ${LARGEST_N}`;
+    }
+
+    // The reply goes to the client's callback queue, with the request's correlation id, so that the client knows
+    // what it answers. If the client is gone, so is its queue, and RabbitMQ drops the reply.
+    const { replyTo, correlationId } = request.properties;
+    if (replyTo) channel.sendToQueue(replyTo, Buffer.from(answer), { correlationId });
+
+    // After the reply: if we die before this line, another server takes the request.
+    channel.ack(request);
+  }, { noAck: false });
+});

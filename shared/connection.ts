@@ -1,0 +1,258 @@
+/**
+ * What every lesson needs and none is about: how to connect, how to leave, and how to say what went wrong.
+ * Everything else in a lesson is amqplib's own: https://amqp-node.github.io/amqplib/channel_api.html
+ */
+import type { Buffer } from "node:buffer";
+import { type EventEmitter, once } from "node:events";
+import process from "node:process";
+import { clearTimeout, setTimeout } from "node:timers";
+import { fileURLToPath } from "node:url";
+import { inspect } from "node:util";
+import {
+  type Channel,
+  type ChannelModel,
+  type ConfirmChannel,
+  connect,
+  IllegalOperationError,
+} from "amqplib";
+import { config } from "dotenv";
+import type { Argv } from "yargs";
+
+/** How long, in milliseconds, the broker may stay silent while a connection is being opened. */
+const CONNECT_TIMEOUT = 4000;
+/** How long, in milliseconds, closing a connection may take before the script ends anyway. */
+const CLOSE_TIMEOUT = 1000;
+
+/**
+ * For scripts that do a thing and leave: connects (or fails at once), hands over a channel on which the broker
+ * confirms every message (https://www.rabbitmq.com/docs/confirms#publisher-confirms), and closes the connection.
+ *
+ * @param work what to do with the channel; the connection is closed when its promise resolves
+ * @returns when the connection is closed. What goes wrong on the way (no broker, a connection lost, an error that
+ *   `work` throws) is told on stderr and ends the script with exit code 1
+ */
+export async function withConfirmChannel(work: (channel: ConfirmChannel) => Promise<void>): Promise<void> {
+  const address = brokerAddress();
+  let connection: ChannelModel | undefined;
+  try {
+    connection = await connect(address.href, { noDelay: true, timeout: CONNECT_TIMEOUT });
+    connection.on("error", () => {}); // "close" follows, with the same reason.
+    leaveWhenAsked(connection);
+    tellWhenBlocked(connection);
+    const channel = await connection.createConfirmChannel();
+    // Work that waits for a broker which is gone would wait for ever. So a failure ends it, and says why.
+    const failure = Promise.race([once(connection, "close"), once(channel, "error")]).then(([reason]) => {
+      throw reason ?? new Error("The connection was closed.");
+    });
+    await Promise.race([work(channel), failure]);
+    await close(connection);
+  } catch (error) {
+    tell(error, address);
+    process.exitCode = 1;
+    if (connection) await close(connection);
+    process.exit();
+  }
+}
+
+/**
+ * For scripts that stay: connects (or fails at once) and stays connected until Ctrl-C or SIGTERM. When the connection,
+ * the channel or a consumer is lost, amqplib's recovery connects again and the set-up runs again.
+ * https://github.com/amqp-node/amqplib#opt-in-recovery
+ *
+ * @param setUp declares what the script needs and starts its consumers; it gets a new channel after every connect
+ * @returns when the first set-up is done. What goes wrong then, or later for good, is told on stderr and ends the
+ *   script with exit code 1. Asked to leave, it ends with 0, and unfinished deliveries go back to their queue
+ */
+export async function stayConnected(setUp: (channel: Channel) => Promise<void>): Promise<void> {
+  const address = brokerAddress();
+  let trouble: unknown;
+  try {
+    const connection = await connect(address.href, {
+      noDelay: true,
+      timeout: CONNECT_TIMEOUT,
+      recovery: {
+        initialMaxRetries: 0,
+        initialDelay: 500,
+        maxDelay: 5000,
+        async setup(model: ChannelModel) {
+          let ready = false;
+          trouble = undefined;
+          // Recovery covers connections. A channel that the broker closed or a consumer that it cancelled becomes
+          // its business by closing the connection, which gives back unfinished deliveries and exclusive queues too.
+          const startOver = (reason: unknown) => {
+            trouble ??= reason;
+            if (ready) model.close().catch(() => {});
+          };
+          model.on("error", () => {}); // "close" follows, which recovery listens for.
+          const channel = await model.createChannel();
+          channel.on("error", startOver);
+          channel.on(
+            "cancel",
+            () => startOver(new Error("the queue was deleted, so RabbitMQ cancelled its consumer")),
+          );
+          await setUp(channel);
+          if (trouble) throw trouble;
+          ready = true;
+        },
+      },
+    });
+    leaveWhenAsked(connection);
+    tellWhenBlocked(connection);
+    connection.on("error", () => {}); // "disconnect" follows.
+    connection.on("disconnect", (error) => {
+      warn(`Lost ${masked(address)}: ${oneLine(trouble ?? error)}. Trying again until it is back ...`);
+    });
+    connection.on("connect", () => warn(`Back: connected to ${masked(address)} again.`));
+    connection.on("connect-failed", (error) => {
+      if (!isRefusal(error)) return;
+      tell(error, address);
+      process.exit(1);
+    });
+  } catch (error) {
+    tell(error, address);
+    process.exit(1);
+  }
+}
+
+/**
+ * Text that came over the wire as Python's `%r` shows it: quoted, on one line, control characters escaped, so that no
+ * message can drive the terminal. https://nodejs.org/api/util.html#utilinspectobject-options
+ *
+ * @param text a message's content, taken as UTF-8, or a string
+ * @returns the quoted text; after 10,000 characters it says how many more there are
+ */
+export function quoted(text: Buffer | string): string {
+  return inspect(text.toString(), { breakLength: Infinity });
+}
+
+/**
+ * The same without the quotes, for a routing key.
+ *
+ * @param text a string that came over the wire
+ * @returns the text on one line, control characters escaped
+ */
+export function escaped(text: string): string {
+  return quoted(text).slice(1, -1);
+}
+
+/**
+ * For yargs' `.fail()` (https://yargs.js.org/docs/#api-reference-failfn-boolean): says on stderr what is wrong with the
+ * command line and how it is meant, and ends the script with exit code 1.
+ *
+ * @param mistake what yargs or a `.check()` found, one line
+ * @param _error the error behind it, if there is one
+ * @param usage the yargs that found it
+ */
+export function usageError(mistake: string, _error: unknown, usage: Argv): never {
+  warn(mistake);
+  usage.showHelp("error");
+  process.exit(1);
+}
+
+/** The broker's address: AMQP_URL from the environment, else from .env at the root, else this machine. */
+function brokerAddress(): URL {
+  const env = config({
+    path: fileURLToPath(new URL("../.env", import.meta.url)),
+    quiet: true,
+    processEnv: {},
+  });
+  const text = process.env.AMQP_URL || env.parsed?.AMQP_URL || "amqp://localhost";
+  if (/^amqps?:\/\//.test(text) && URL.canParse(text) && new URL(text).port !== "0") return new URL(text);
+  warn(`AMQP_URL is not the address of a broker: ${text.replace(/^(\w+:\/\/)?.*@/, "$1***@")}`);
+  warn("It looks like this: amqp://user:password@localhost:5672/vhost");
+  process.exit(1);
+}
+
+/** The address as it may be shown: without the password. */
+function masked(address: URL): string {
+  const copy = new URL(address);
+  if (copy.password) copy.password = "***";
+  return copy.href;
+}
+
+/** One line on stderr, where it does not mix with what the lesson prints. */
+function warn(line: string): void {
+  console.error(`[!] ${line}`);
+}
+
+/** The broker's own words, or the system's, without amqplib's frame around them. */
+function oneLine(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return (/ with message "(.*)"/s.exec(message)?.[1] ?? message).trim();
+}
+
+/** Whether the broker answered and said no, so that trying again will not help. */
+function isRefusal(error: Error): boolean {
+  return /ACCESS.REFUSED|PRECONDITION.FAILED|Expected ConnectionOpenOk/.test(error.message);
+}
+
+/** Says what an error means and what to do about it. What no person can cause is thrown on, with its stack trace. */
+function tell(error: unknown, address: URL): void {
+  if (!(error instanceof Error)) throw error;
+  const where = masked(address);
+  const code = "code" in error ? error.code : undefined;
+  const other = /inequivalent arg '(.*?)' for (\w+) '(.*?)' in vhost .*: received (.*) but current is (.*)/
+    .exec(oneLine(error));
+  const tooLong = /^Field '(\w+)' .* up to 255 chars/.exec(error.message);
+  if (code === "ECONNREFUSED") {
+    warn(`Nothing listens at ${where}.`);
+    warn("Start a broker in another terminal: npm run broker");
+  } else if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
+    warn(
+      `There is no host ${address.hostname}, which ${where} names. Set AMQP_URL, or start one here: npm run broker`,
+    );
+  } else if (/ACCESS.REFUSED - Login/.test(error.message)) {
+    warn(`${where} refused the user or the password. Put the right ones into AMQP_URL, or: npm run broker`);
+  } else if (/Expected ConnectionOpenOk/.test(error.message)) {
+    warn(`${where} has no such virtual host, or not for this user. Name another after the port in AMQP_URL.`);
+  } else if (
+    /ETIMEDOUT|during opening handshake|Expected ConnectionStart|ERR_SSL/.test(`${code} ${error.message}`)
+  ) {
+    warn(`${where} does not answer as a broker does (${oneLine(error)}).`);
+    warn("Is it the AMQP port (5672; with TLS amqps:// and 5671)? To start a broker here: npm run broker");
+  } else if (other) {
+    const [, setting, kind, name, ours, theirs] = other;
+    warn(
+      `The ${kind} '${name}' is already there with other settings: ${setting} should be ${ours}, but is ${theirs}.`,
+    );
+    warn(`Remove it, and what is in it: npx tsx scripts/delete.ts ${kind} ${name}`);
+  } else if (tooLong) {
+    warn(`The ${tooLong[1]} is longer than the 255 bytes that AMQP allows.`);
+  } else if (error.name === "Error" || error instanceof IllegalOperationError || code !== undefined) {
+    warn(oneLine(error));
+  } else {
+    throw error;
+  }
+}
+
+/** Says so when the broker stops taking messages, and when it takes them again. */
+function tellWhenBlocked(connection: EventEmitter): void {
+  // https://www.rabbitmq.com/docs/connection-blocked
+  connection.on(
+    "blocked",
+    (reason) => warn(`The broker takes no messages for now: ${reason}. Waiting until it does ...`),
+  );
+  connection.on("unblocked", () => warn("The broker takes messages again."));
+}
+
+/** Ends the script with exit code 0 on Ctrl-C, on SIGTERM, and when nobody reads its output any more (`| head -1`). */
+function leaveWhenAsked(connection: { close(): Promise<void> }): void {
+  let leaving = false;
+  const end = async () => {
+    if (!leaving) {
+      leaving = true;
+      process.exitCode = 0;
+      await close(connection);
+    }
+    process.exit(); // At once the second time.
+  };
+  process.on("SIGINT", end).on("SIGTERM", end);
+  process.stdout.on("error", end);
+}
+
+/** Closes the connection, so that the broker gives unfinished deliveries to others at once; ends the script if it takes long. */
+async function close(connection: { close(): Promise<void> }): Promise<void> {
+  const limit = setTimeout(() => process.exit(), CLOSE_TIMEOUT);
+  await connection.close().catch(() => {}); // Closed already: all the better.
+  clearTimeout(limit);
+}
