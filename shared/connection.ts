@@ -23,6 +23,9 @@ const CONNECT_TIMEOUT = 4000;
 /** How long, in milliseconds, closing a connection may take before the script ends anyway. */
 const CLOSE_TIMEOUT = 1000;
 
+/** Whether the script was asked to leave. What the closing of the connection breaks then is no failure. */
+let leaving = false;
+
 /**
  * For scripts that do a thing and leave: connects (or fails at once), hands over a channel on which the broker
  * confirms every message (https://www.rabbitmq.com/docs/confirms#publisher-confirms), and closes the connection.
@@ -34,10 +37,10 @@ const CLOSE_TIMEOUT = 1000;
 export async function withConfirmChannel(work: (channel: ConfirmChannel) => Promise<void>): Promise<void> {
   const address = brokerAddress();
   let connection: ChannelModel | undefined;
+  leaveWhenAsked(() => close(connection));
   try {
     connection = await connect(address.href, { noDelay: true, timeout: CONNECT_TIMEOUT });
     connection.on("error", () => {}); // "close" follows, with the same reason.
-    leaveWhenAsked(connection);
     tellWhenBlocked(connection);
     const channel = await connection.createConfirmChannel();
     // Work that waits for a broker which is gone would wait for ever. So a failure ends it, and says why.
@@ -47,9 +50,10 @@ export async function withConfirmChannel(work: (channel: ConfirmChannel) => Prom
     await Promise.race([work(channel), failure]);
     await close(connection);
   } catch (error) {
+    if (leaving) return;
     tell(error, address);
     process.exitCode = 1;
-    if (connection) await close(connection);
+    await close(connection);
     process.exit();
   }
 }
@@ -71,6 +75,7 @@ export async function stayConnected(setUp: (channel: Channel) => Promise<void>):
       noDelay: true,
       timeout: CONNECT_TIMEOUT,
       recovery: {
+        waitForConnect: false, // Below, when Ctrl-C works already.
         initialMaxRetries: 0,
         initialDelay: 500,
         maxDelay: 5000,
@@ -96,9 +101,10 @@ export async function stayConnected(setUp: (channel: Channel) => Promise<void>):
         },
       },
     });
-    leaveWhenAsked(connection);
+    leaveWhenAsked(() => close(connection));
     tellWhenBlocked(connection);
     connection.on("error", () => {}); // "disconnect" follows.
+    await connection.waitForConnect();
     connection.on("disconnect", (error) => {
       warn(`Lost ${masked(address)}: ${oneLine(trouble ?? error)}. Trying again until it is back ...`);
     });
@@ -109,6 +115,7 @@ export async function stayConnected(setUp: (channel: Channel) => Promise<void>):
       process.exit(1);
     });
   } catch (error) {
+    if (leaving) return;
     tell(error, address);
     process.exit(1);
   }
@@ -235,24 +242,23 @@ function tellWhenBlocked(connection: EventEmitter): void {
   connection.on("unblocked", () => warn("The broker takes messages again."));
 }
 
-/** Ends the script with exit code 0 on Ctrl-C, on SIGTERM, and when nobody reads its output any more (`| head -1`). */
-function leaveWhenAsked(connection: { close(): Promise<void> }): void {
-  let leaving = false;
-  const end = async () => {
+/** Leaves with exit code 0 on Ctrl-C, on SIGTERM, and when nobody reads the output any more (`| head -1`). */
+function leaveWhenAsked(close: () => Promise<void>): void {
+  const leave = async () => {
     if (!leaving) {
       leaving = true;
       process.exitCode = 0;
-      await close(connection);
+      await close();
     }
-    process.exit(); // At once the second time.
+    process.exit(); // The second time, at once.
   };
-  process.on("SIGINT", end).on("SIGTERM", end);
-  process.stdout.on("error", end);
+  process.on("SIGINT", leave).on("SIGTERM", leave);
+  process.stdout.on("error", leave);
 }
 
-/** Closes the connection, so that the broker gives unfinished deliveries to others at once; ends the script if it takes long. */
-async function close(connection: { close(): Promise<void> }): Promise<void> {
+/** Closes the connection, so that the broker gives unfinished deliveries to others at once. */
+async function close(connection: { close(): Promise<void> } | undefined): Promise<void> {
   const limit = setTimeout(() => process.exit(), CLOSE_TIMEOUT);
-  await connection.close().catch(() => {}); // Closed already: all the better.
+  await connection?.close().catch(() => {}); // Closed already: all the better.
   clearTimeout(limit);
 }

@@ -1,0 +1,285 @@
+/** A RabbitMQ node of our own: found on this machine, started on loopback only, gone without a trace afterwards. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { networkInterfaces, tmpdir } from "node:os";
+import { delimiter, join, resolve } from "node:path";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** How long, in milliseconds, a node may take to start or to stop; about 7,000 is usual on two cores. */
+const NODE_TIMEOUT = 120_000;
+
+/** The places where packages put programs that run as whoever calls them (Debian, Fedora; Homebrew, ARM and Intel). */
+const PACKAGE_FOLDERS = [
+  "/usr/lib/rabbitmq/bin",
+  "/opt/homebrew/opt/rabbitmq/sbin",
+  "/usr/local/opt/rabbitmq/sbin",
+];
+
+/** These hold wrappers that change the user and lose the environment. */
+const WRAPPER_FOLDERS = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/**
+ * Looks for RabbitMQ's programs: in $RABBITMQ_HOME/sbin if that is set, else on PATH and where packages put them.
+ *
+ * @returns the folder that holds rabbitmq-server, or undefined where RabbitMQ is not installed
+ * @throws Error when RABBITMQ_HOME is set and holds no program that can be run
+ */
+export function findRabbitMQ(): string | undefined {
+  const home = process.env.RABBITMQ_HOME;
+  if (home) {
+    const folder = resolve(home, "sbin");
+    if (canRun(join(folder, "rabbitmq-server"))) return folder;
+    throw new Error(
+      `RABBITMQ_HOME is set, but there is no ${join(folder, "rabbitmq-server")} that can be run.`,
+    );
+  }
+  const onPath = (process.env.PATH ?? "").split(delimiter).filter((folder) =>
+    !WRAPPER_FOLDERS.includes(folder)
+  );
+  return [...onPath, ...PACKAGE_FOLDERS].find((folder) => canRun(join(folder, "rabbitmq-server")));
+}
+
+/** What {@linkcode startNode} may be told. Ports and folder are made up, and the folder removed, where they are not given. */
+export interface NodeOptions {
+  /** The folder that holds rabbitmq-server, from {@linkcode findRabbitMQ}. */
+  programs: string;
+  /** The folder for the node's data and logs; it is kept when the node stops. */
+  folder?: string;
+  /** The port for AMQP. */
+  port?: number;
+  /** The port for the management UI and its HTTP API. */
+  managementPort?: number;
+  /** Ends the start before it is done. */
+  signal?: AbortSignal;
+}
+
+/** A running node. */
+export interface RabbitMQNode {
+  /** The address for AMQP_URL. */
+  url: string;
+  /** The address of the management UI. */
+  managementUrl: string;
+  /** Stops it in good order, and starts it again on its data. */
+  restart(): Promise<void>;
+  /** Stops it in good order; {@linkcode RabbitMQNode.start} brings it back. */
+  pause(): Promise<void>;
+  /** Kills it (-9), as a power cut would. */
+  crash(): Promise<void>;
+  /** Starts it again after a pause or a crash. */
+  start(): Promise<void>;
+  /** Resolves when the node's process ends, whoever ended it. */
+  ended(): Promise<void>;
+  /** Ends it with every process that it began, and removes its folder unless that was given. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a node on the loopback addresses, with the management plugin, its own data folder, home and name.
+ * https://www.rabbitmq.com/docs/configure#supported-environment-variables
+ *
+ * @param options where the programs are, and what is not left to chance
+ * @returns the node, when it takes connections
+ * @throws Error with the end of the node's log when it does not start
+ */
+export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
+  const folder = options.folder ?? await mkdtemp(join(tmpdir(), "rabbitmq-by-example-"));
+  const [free1, free2, distributionPort, epmdPort] = await freePorts();
+  const port = options.port ?? free1;
+  const managementPort = options.managementPort ?? free2;
+  const managementUrl = `http://127.0.0.1:${managementPort}`;
+  const file = (name: string) => join(folder, name);
+  mkdirSync(file("data"), { recursive: true });
+  const addresses = Object.values(networkInterfaces()).flat().map((network) => network?.address);
+  writeFileSync(
+    file("rabbitmq.conf"),
+    [
+      `listeners.tcp.1 = 127.0.0.1:${port}`,
+      addresses.includes("::1") ? `listeners.tcp.2 = ::1:${port}` : "",
+      `management.tcp.ip = 127.0.0.1`,
+      `management.tcp.port = ${managementPort}`,
+      "",
+    ].join("\n"),
+  );
+  writeFileSync(file("enabled_plugins"), "[rabbitmq_management].\n");
+  const env = Object.entries(process.env).filter(([name]) => !/^(RABBITMQ|ERL)_/.test(name));
+  const nodeEnv = {
+    ...Object.fromEntries(env),
+    HOME: folder, // For the node's secret, .erlang.cookie.
+    RABBITMQ_NODENAME: `rabbitmq-by-example-${port}@localhost`,
+    RABBITMQ_MNESIA_BASE: file("data"),
+    RABBITMQ_LOG_BASE: file("log"),
+    RABBITMQ_CONF_ENV_FILE: file("rabbitmq-env.conf"), // Not there: the machine's own settings are not ours.
+    RABBITMQ_CONFIG_FILE: file("rabbitmq.conf"),
+    RABBITMQ_ENABLED_PLUGINS_FILE: file("enabled_plugins"),
+    RABBITMQ_PID_FILE: file("pid"),
+    RABBITMQ_DIST_PORT: String(distributionPort),
+    ERL_EPMD_PORT: String(epmdPort),
+    ERL_EPMD_ADDRESS: "127.0.0.1",
+    // The "sbwt" settings keep an idle node from spinning on a processor that the lessons could use.
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
+      "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none",
+  };
+
+  let server: ChildProcess | undefined;
+  const killGroup = () => {
+    if (isRunning(server) && server.pid) process.kill(-server.pid, "SIGKILL");
+  };
+  const killMachine = () => {
+    if (existsSync(file("pid"))) process.kill(Number(readFileSync(file("pid"), "utf8")), "SIGKILL");
+    else killGroup();
+  };
+
+  async function start(): Promise<void> {
+    rmSync(file("pid"), { force: true });
+    const log = openSync(file("output.log"), "a");
+    server = spawn(join(options.programs, "rabbitmq-server"), [], {
+      cwd: folder,
+      env: nodeEnv,
+      stdio: ["ignore", log, log],
+      detached: true, // A process group of its own: Ctrl-C in the terminal is ours to handle, not the node's.
+    });
+    const failed = once(server, "exit"); // Rejects when the program cannot be started at all.
+    process.on("exit", killGroup);
+    let over = false;
+    failed.then(() => over = true, () => over = true);
+    const deadline = Date.now() + NODE_TIMEOUT;
+    while (!(await answers(managementUrl) && await accepts(port))) {
+      if (over || options.signal?.aborted || Date.now() > deadline) {
+        await end("SIGKILL");
+        options.signal?.throwIfAborted();
+        const output = readFileSync(file("output.log"), "utf8").trim().split("\n").slice(-15).join("\n");
+        throw new Error(`RabbitMQ did not start. The end of its log:\n${output}`);
+      }
+      await sleep(100);
+    }
+  }
+
+  async function end(signal: NodeJS.Signals): Promise<void> {
+    process.off("exit", killGroup);
+    if (!isRunning(server)) return;
+    const exited = once(server, "exit");
+    // The program waits for the node itself, the Erlang machine: in good order it passes SIGTERM on.
+    if (signal === "SIGTERM") server.kill(signal);
+    else killMachine();
+    await exited;
+    while (await accepts(port) || await accepts(managementPort)) await sleep(20);
+  }
+
+  async function stop(): Promise<void> {
+    await end(options.folder ? "SIGTERM" : "SIGKILL"); // What is removed need not be saved first.
+    await endEpmd(epmdPort);
+    if (!options.folder) rmSync(folder, { recursive: true, force: true });
+  }
+
+  try {
+    await start();
+  } catch (error) {
+    await endEpmd(epmdPort);
+    if (!options.folder) rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+  return {
+    url: `amqp://guest:guest@127.0.0.1:${port}`,
+    managementUrl,
+    start,
+    pause: () => end("SIGTERM"),
+    crash: () => end("SIGKILL"),
+    restart: async () => {
+      await end("SIGTERM");
+      await start();
+    },
+    ended: async () => {
+      if (isRunning(server)) await once(server, "exit");
+    },
+    stop,
+  };
+}
+
+/** Whether a process was started and has not ended yet. */
+function isRunning(child: ChildProcess | undefined): child is ChildProcess {
+  return child !== undefined && child.exitCode === null && child.signalCode === null;
+}
+
+/** Whether there is such a program, and we may run it. */
+function canRun(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Four free ports, below those that the system gives to outgoing connections: none of these can be in the way. */
+async function freePorts(): Promise<[number, number, number, number]> {
+  const free = async (): Promise<number> => {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer();
+    server.listen(port, "127.0.0.1");
+    try {
+      await once(server, "listening");
+    } catch {
+      return free();
+    }
+    server.close();
+    return port;
+  };
+  const ports = new Set<number>();
+  while (ports.size < 4) ports.add(await free());
+  const [a = 0, b = 0, c = 0, d = 0] = ports;
+  return [a, b, c, d];
+}
+
+/** Whether something takes connections on a port of this machine. */
+export async function accepts(port: number): Promise<boolean> {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Whether the management API is up. */
+async function answers(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/api/overview`, {
+      headers: { authorization: `Basic ${btoa("guest:guest")}`, connection: "close" },
+    });
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Ends the Erlang port mapper, which a node starts for itself and leaves behind.
+ * https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html#kill_req
+ */
+async function endEpmd(port: number): Promise<void> {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    socket.end(new Uint8Array([0, 1, "k".charCodeAt(0)]));
+    await once(socket.resume(), "close");
+  } catch {
+    // There is none.
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Installs RabbitMQ with the machine's package manager, if it is not there yet. Every command is printed before it runs.
+ * https://www.rabbitmq.com/docs/download
+ *
+ *     npm run setup
+ */
+import { spawnSync } from "node:child_process";
+import process from "node:process";
+import { findRabbitMQ } from "./rabbitmq-node.ts";
+
+/** How each package manager installs RabbitMQ, and whether that needs root. */
+const managers = [
+  {
+    name: "apt-get",
+    root: true,
+    commands: ["apt-get update", "apt-get install --yes --no-install-recommends rabbitmq-server"],
+  },
+  { name: "dnf", root: true, commands: ["dnf install --assumeyes rabbitmq-server"] },
+  { name: "brew", root: false, commands: ["brew install rabbitmq"] },
+];
+
+try {
+  const programs = findRabbitMQ();
+  if (programs) {
+    console.log(`RabbitMQ is installed in ${programs}: nothing to do.`);
+  } else if (process.env.AMQP_URL) {
+    console.log("RabbitMQ is not installed, but AMQP_URL names a broker: nothing to do.");
+  } else {
+    install();
+    console.log(`RabbitMQ is installed in ${findRabbitMQ()}.`);
+  }
+} catch (error) {
+  console.error(`[!] ${error instanceof Error ? error.message : error}`);
+  process.exit(1);
+}
+
+/** Runs the commands of the first package manager that is there. */
+function install(): void {
+  const has = (program: string) => spawnSync(program, ["--version"], { stdio: "ignore" }).status === 0;
+  const manager = managers.find(({ name }) => has(name));
+  if (!manager) {
+    throw new Error([
+      "No apt-get, dnf or brew here to install RabbitMQ with. Take one of these ways:",
+      "[!]   install it yourself: https://www.rabbitmq.com/docs/download",
+      "[!]   with Docker: docker compose up --detach --wait, and set AMQP_URL=amqp://localhost",
+    ].join("\n"));
+  }
+  const asRoot = !manager.root || process.getuid?.() === 0 ? "" : "sudo ";
+  if (asRoot && !has("sudo")) {
+    throw new Error(`Installing RabbitMQ needs root. As root, run: ${manager.commands.join(" && ")}`);
+  }
+  for (const command of manager.commands) {
+    console.log(`$ ${asRoot}${command}`);
+    const [program = "", ...args] = `${asRoot}${command}`.split(" ");
+    const { status } = spawnSync(program, args, {
+      stdio: "inherit",
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    });
+    if (status !== 0) throw new Error(`That did not work: ${asRoot}${command}`);
+  }
+  if (!findRabbitMQ()) {
+    throw new Error("The package is installed, but rabbitmq-server is nowhere to be found.");
+  }
+}

@@ -1,0 +1,71 @@
+import { connect } from "amqplib";
+import { expect } from "vitest";
+import { messagesOn, onEveryRuntime, WAITING_FOR_MESSAGES } from "./lesson-test.ts";
+
+onEveryRuntime("02-work-queues", (test) => {
+  test("a worker does a task and acknowledges it", async ({ run, virtualHost }) => {
+    const newTask = run("02-work-queues/new-task.ts", "a", "task.");
+    expect(await newTask.exitCode).toBe(0);
+    expect(newTask.stdout).toEqual(["[x] Sent 'a task.'"]);
+    const worker = run("02-work-queues/worker.ts");
+    await worker.prints("[x] Done");
+    expect(await worker.stop()).toBe(0);
+    expect(worker.stdout).toEqual([WAITING_FOR_MESSAGES, "[x] Received 'a task.'", "[x] Done"]);
+    expect([...newTask.stderr, ...worker.stderr]).toEqual([]);
+    expect(await messagesOn(virtualHost, "task_queue")).toBe(0);
+  });
+
+  test("a dot is a second of work", async ({ run }) => {
+    const worker = run("02-work-queues/worker.ts");
+    await worker.prints(WAITING_FOR_MESSAGES);
+    run("02-work-queues/new-task.ts", "two..");
+    await worker.prints("[x] Received 'two..'");
+    const started = performance.now();
+    await worker.prints("[x] Done");
+    expect(performance.now() - started).toBeGreaterThan(1900);
+  });
+
+  test("fair dispatch: who is busy gets no other task", async ({ run }) => {
+    const workers = [run("02-work-queues/worker.ts"), run("02-work-queues/worker.ts")];
+    await Promise.all(workers.map((worker) => worker.prints(WAITING_FOR_MESSAGES)));
+    await run("02-work-queues/new-task.ts", "long..........").exitCode;
+    await Promise.race(workers.map((worker) => worker.prints("[x] Received 'long..........'")));
+    const other = workers.find((worker) => !worker.stdout.includes("[x] Received 'long..........'"));
+    await run("02-work-queues/new-task.ts", "short", "--count", "5").exitCode;
+    await other?.prints("[x] Done", 5);
+    expect(workers.map((worker) => worker.stdout.includes("[x] Done")).sort()).toEqual([false, true]);
+  });
+
+  test("--prefetch lets a worker take several tasks at once", async ({ run }) => {
+    await run("02-work-queues/new-task.ts", "task...", "--count", "3").exitCode;
+    const worker = run("02-work-queues/worker.ts", "--prefetch", "3");
+    await worker.prints("[x] Received 'task...'", 3);
+    expect(worker.stdout).not.toContain("[x] Done");
+  });
+
+  test("a killed worker's task goes to another, who does it", async ({ run, virtualHost }) => {
+    const doomed = run("02-work-queues/worker.ts");
+    await doomed.prints(WAITING_FOR_MESSAGES);
+    await run("02-work-queues/new-task.ts", "precious.").exitCode;
+    await doomed.prints("[x] Received 'precious.'");
+    const heir = run("02-work-queues/worker.ts");
+    await heir.prints(WAITING_FOR_MESSAGES);
+    doomed.signal("SIGKILL");
+    await heir.prints("[x] Received 'precious.'");
+    await heir.prints("[x] Done");
+    expect(await heir.stop()).toBe(0);
+    expect(await messagesOn(virtualHost, "task_queue")).toBe(0);
+  });
+
+  test("--count sends the task so many times, each of them confirmed and persistent", async ({ run, virtualHost }) => {
+    const newTask = run("02-work-queues/new-task.ts", "again", "--count", "1200");
+    expect(await newTask.exitCode).toBe(0);
+    expect(newTask.stdout).toEqual(Array(1200).fill("[x] Sent 'again'"));
+    expect(await messagesOn(virtualHost, "task_queue")).toBe(1200);
+    const connection = await connect(virtualHost);
+    const channel = await connection.createChannel();
+    const message = await channel.get("task_queue", { noAck: true });
+    await connection.close();
+    expect(message && message.properties.deliveryMode).toBe(2);
+  });
+});

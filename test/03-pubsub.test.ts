@@ -1,0 +1,38 @@
+import { expect } from "vitest";
+import { onEveryRuntime, WAITING_FOR_LOGS } from "./lesson-test.ts";
+
+onEveryRuntime("03-pubsub", (test) => {
+  test("every subscriber gets a copy", async ({ run }) => {
+    const subscribers = [run("03-pubsub/receive-logs.ts"), run("03-pubsub/receive-logs.ts")];
+    await Promise.all(subscribers.map((logs) => logs.prints(WAITING_FOR_LOGS)));
+    const emit = run("03-pubsub/emit-log.ts");
+    expect(await emit.exitCode).toBe(0);
+    expect(emit.stdout).toEqual(["[x] Sent 'info: Hello World!'"]);
+    expect(emit.stderr).toEqual([]);
+    for (const logs of subscribers) {
+      await logs.prints("[x] 'info: Hello World!'");
+      expect(await logs.stop()).toBe(0);
+      expect(logs.stdout).toEqual([WAITING_FOR_LOGS, "[x] 'info: Hello World!'"]);
+      expect(logs.stderr).toEqual([]);
+    }
+  });
+
+  test("who comes late misses what was said before", async ({ run }) => {
+    const early = run("03-pubsub/receive-logs.ts");
+    await early.prints(WAITING_FOR_LOGS);
+    await run("03-pubsub/emit-log.ts", "first").exitCode;
+    await early.prints("[x] 'first'");
+    const late = run("03-pubsub/receive-logs.ts");
+    await late.prints(WAITING_FOR_LOGS);
+    await run("03-pubsub/emit-log.ts", "second", "one").exitCode;
+    await late.prints("[x] 'second one'");
+    expect(late.stdout).toEqual([WAITING_FOR_LOGS, "[x] 'second one'"]);
+  });
+
+  test("without a subscriber the producer says that the message was dropped", async ({ run }) => {
+    const emit = run("03-pubsub/emit-log.ts", "hello?");
+    expect(await emit.exitCode).toBe(0);
+    expect(emit.stdout).toEqual(["[x] Sent 'hello?'"]);
+    expect(emit.stderr).toEqual(["[!] Nobody is listening: RabbitMQ dropped the message."]);
+  });
+});

@@ -1,0 +1,55 @@
+import { expect } from "vitest";
+import { onEveryRuntime, WAITING_FOR_LOGS } from "./lesson-test.ts";
+
+onEveryRuntime("04-routing", (test) => {
+  test("a consumer gets the severities it has named, and no others", async ({ run }) => {
+    const errors = run("04-routing/receive-logs.ts", "error");
+    const most = run("04-routing/receive-logs.ts", "info", "error");
+    await Promise.all([errors, most].map((logs) => logs.prints(WAITING_FOR_LOGS)));
+
+    const emits = [
+      run("04-routing/emit-log.ts"),
+      run("04-routing/emit-log.ts", "warning", "getting", "hot"),
+      run("04-routing/emit-log.ts", "error", "disk full"),
+    ];
+    for (const emit of emits) expect(await emit.exitCode).toBe(0);
+    expect(emits.map((emit) => emit.stdout)).toEqual([
+      ["[x] Sent info: 'Hello World!'"],
+      ["[x] Sent warning: 'getting hot'"],
+      ["[x] Sent error: 'disk full'"],
+    ]);
+    expect(emits.map((emit) => emit.stderr)).toEqual([
+      [],
+      ["[!] Nobody is listening for 'warning': RabbitMQ dropped the message."],
+      [],
+    ]);
+
+    await Promise.all([errors, most].map((logs) => logs.prints("[x] error: 'disk full'")));
+    await most.prints("[x] info: 'Hello World!'");
+    expect(errors.stdout).toEqual([WAITING_FOR_LOGS, "[x] error: 'disk full'"]);
+    expect(most.stdout.toSorted()).toEqual([
+      WAITING_FOR_LOGS,
+      "[x] error: 'disk full'",
+      "[x] info: 'Hello World!'",
+    ]);
+    expect([...errors.stderr, ...most.stderr]).toEqual([]);
+  });
+
+  test("a severity is text: 007 is not 7", async ({ run }) => {
+    const logs = run("04-routing/receive-logs.ts", "007");
+    await logs.prints(WAITING_FOR_LOGS);
+    const seven = run("04-routing/emit-log.ts", "7", "no");
+    expect(await seven.exitCode).toBe(0);
+    expect(seven.stderr).toEqual(["[!] Nobody is listening for '7': RabbitMQ dropped the message."]);
+    await run("04-routing/emit-log.ts", "007", "yes").exitCode;
+    await logs.prints("[x] 007: 'yes'");
+  });
+
+  test("without a severity the consumer says how it is used", async ({ run }) => {
+    const logs = run("04-routing/receive-logs.ts");
+    expect(await logs.exitCode).toBe(1);
+    expect(logs.stdout).toEqual([]);
+    expect(logs.stderr[0]).toMatch(/^\[!\] Name one severity or more/);
+    expect(logs.stderr[1]).toBe("Usage: tsx 04-routing/receive-logs.ts <severity..>");
+  });
+});

@@ -1,0 +1,50 @@
+import { expect } from "vitest";
+import { onEveryRuntime, WAITING_FOR_LOGS } from "./lesson-test.ts";
+
+/** Which routing keys each list of patterns lets through. */
+const cases = [
+  { patterns: ["kern.*"], keys: ["kern.critical"] },
+  { patterns: ["*.critical"], keys: ["kern.critical"] },
+  { patterns: ["kern.#"], keys: ["kern", "kern.critical", "kern.disk.full"] },
+  { patterns: ["#"], keys: ["kern", "kern.critical", "kern.disk.full", "app.db.critical", ""] },
+  { patterns: ["*.*.critical", "kern"], keys: ["app.db.critical", "kern"] },
+  { patterns: ["*.#.critical"], keys: ["kern.critical", "app.db.critical"] },
+  { patterns: ["#.critical", "kern.*"], keys: ["kern.critical", "app.db.critical"] },
+];
+const allKeys = ["kern", "kern.critical", "kern.disk.full", "app.db.critical", ""];
+
+onEveryRuntime("05-topics", (test) => {
+  test("* is one word, # is zero or more", async ({ run }) => {
+    const consumers = cases.map(({ patterns }) => run("05-topics/receive-logs.ts", ...patterns));
+    await Promise.all(consumers.map((logs) => logs.prints(WAITING_FOR_LOGS)));
+    for (const key of allKeys) {
+      const emit = run("05-topics/emit-log.ts", key, "message");
+      expect(await emit.exitCode).toBe(0);
+      expect(emit.stdout).toEqual([`[x] Sent ${key}: 'message'`]);
+      expect(emit.stderr).toEqual([]);
+    }
+    for (const [i, logs] of consumers.entries()) {
+      const expected = cases[i]?.keys.map((key) => `[x] ${key}: 'message'`) ?? [];
+      for (const line of expected) await logs.prints(line);
+      expect(logs.stdout.slice(1).toSorted()).toEqual(expected.toSorted()); // Each of them once.
+    }
+  });
+
+  test("without a fitting pattern the producer says that the message was dropped", async ({ run }) => {
+    const logs = run("05-topics/receive-logs.ts", "kern.*");
+    await logs.prints(WAITING_FOR_LOGS);
+    const emit = run("05-topics/emit-log.ts");
+    expect(await emit.exitCode).toBe(0);
+    expect(emit.stdout).toEqual(["[x] Sent anonymous.info: 'Hello World!'"]);
+    expect(emit.stderr).toEqual([
+      "[!] Nobody is listening for 'anonymous.info': RabbitMQ dropped the message.",
+    ]);
+  });
+
+  test("without a pattern the consumer says how it is used", async ({ run }) => {
+    const logs = run("05-topics/receive-logs.ts");
+    expect(await logs.exitCode).toBe(1);
+    expect(logs.stderr[0]).toMatch(/^\[!\] Name one pattern or more/);
+    expect(logs.stderr[1]).toBe("Usage: tsx 05-topics/receive-logs.ts <pattern..>");
+  });
+});

@@ -1,0 +1,82 @@
+import { connect } from "amqplib";
+import { expect } from "vitest";
+import { FibonacciRpcClient } from "../06-rpc/fibonacci-rpc-client.ts";
+import { AWAITING_REQUESTS, onEveryRuntime } from "./lesson-test.ts";
+
+const FIB_300 = "222232244629420445529739893461909967206666939096499764990979600";
+
+onEveryRuntime("06-rpc", (test) => {
+  test("the client asks, the server answers", async ({ run }) => {
+    const server = run("06-rpc/server.ts");
+    await server.prints(AWAITING_REQUESTS);
+    const client = run("06-rpc/client.ts");
+    expect(await client.exitCode).toBe(0);
+    expect(client.stdout).toEqual(["[x] Requesting fib(30)", "[.] Got 832040"]);
+    expect(await server.stop()).toBe(0);
+    expect(server.stdout).toEqual([AWAITING_REQUESTS, "[.] fib(30)"]);
+    expect([...client.stderr, ...server.stderr]).toEqual([]);
+  });
+
+  test("the answers are exact, in the order of the questions", async ({ run }) => {
+    await run("06-rpc/server.ts").prints(AWAITING_REQUESTS);
+    const client = run("06-rpc/client.ts", "0", "1", "79", "300");
+    expect(await client.exitCode).toBe(0);
+    expect(client.stdout.slice(4)).toEqual([
+      "[.] Got 0",
+      "[.] Got 1",
+      "[.] Got 14472334024676221",
+      `[.] Got ${FIB_300}`,
+    ]);
+  });
+
+  test("a request waits for a server that is away", async ({ run }) => {
+    const first = run("06-rpc/server.ts");
+    await first.prints(AWAITING_REQUESTS);
+    expect(await first.stop()).toBe(0);
+    const client = run("06-rpc/client.ts", "10");
+    await client.prints("[x] Requesting fib(10)");
+    run("06-rpc/server.ts");
+    await client.prints("[.] Got 55");
+  });
+
+  test("many calls are under way at once, and two servers share them", async ({ run, virtualHost }) => {
+    const servers = [run("06-rpc/server.ts"), run("06-rpc/server.ts")];
+    await Promise.all(servers.map((server) => server.prints(AWAITING_REQUESTS)));
+    const connection = await connect(virtualHost);
+    try {
+      const client = await FibonacciRpcClient.open(await connection.createConfirmChannel());
+      const numbers = Array.from({ length: 200 }, (_, i) => i % 100);
+      const answers = await Promise.all(numbers.map((n) => client.call(n)));
+      expect(answers).toEqual(numbers.map((n) => fib(n)));
+    } finally {
+      await connection.close();
+    }
+    const served = servers.map((server) => server.stdout.filter((line) => line.startsWith("[.]")).length);
+    expect(served[0]).toBeGreaterThan(20);
+    expect(served[1]).toBeGreaterThan(20);
+    expect(served[0]! + served[1]!).toBe(200);
+  });
+
+  test("without a server that ever was, the client says so at once", async ({ run }) => {
+    const client = run("06-rpc/client.ts", "30", "--timeout", "60");
+    expect(await client.exitCode).toBe(1);
+    expect(client.stderr[0]).toMatch(/^\[!\] There is no server/);
+  });
+
+  test("the client asks only for whole numbers from 0", async ({ run }) => {
+    for (const n of ["-1", "1.5", "x", "", "1e3", "0x10", "30 "]) {
+      const client = run("06-rpc/client.ts", n);
+      expect(await client.exitCode).toBe(1);
+      expect(client.stdout).toEqual([]);
+      expect(client.stderr[0]).toBe("[!] n must be a whole number from 0");
+    }
+  });
+});
+
+/** The n-th Fibonacci number, counted another way than the server does. */
+function fib(n: number): bigint {
+  if (n < 2) return BigInt(n);
+  const half = fib(n >> 1);
+  const before = fib((n >> 1) - 1);
+  return n % 2 === 0 ? half * (half + 2n * before) : (half + before) ** 2n + half ** 2n;
+}
