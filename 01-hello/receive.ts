@@ -11,7 +11,7 @@ import { quoted, stayConnected, usageError } from "../shared/connection.ts";
 yargs(hideBin(process.argv))
   .usage("Usage: tsx 01-hello/receive.ts")
   .example("tsx 01-hello/receive.ts", "prints every message sent by 01-hello/send.ts")
-  .demandCommand(0, 0)
+  .demandCommand(0, 0, "", "Too many words: this script takes none")
   .strictOptions()
   .fail(usageError)
   .parseSync();

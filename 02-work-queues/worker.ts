@@ -14,7 +14,7 @@ const { prefetch } = yargs(hideBin(process.argv))
   .example("tsx 02-work-queues/worker.ts --prefetch 10", "works on up to ten tasks at once")
   .option("prefetch", { number: true, default: 1, requiresArg: true, describe: "Tasks to take at once" })
   .check(({ prefetch: n }) => (Number.isInteger(n) && n > 0 && n < 65536) || "--prefetch takes 1 to 65535")
-  .demandCommand(0, 0)
+  .demandCommand(0, 0, "", "Too many words: this script takes none")
   .strictOptions()
   .fail(usageError)
   .parseSync();

@@ -11,7 +11,7 @@ import { quoted, stayConnected, usageError } from "../shared/connection.ts";
 yargs(hideBin(process.argv))
   .usage("Usage: tsx 03-pubsub/receive-logs.ts")
   .example("tsx 03-pubsub/receive-logs.ts", "prints every message of 03-pubsub/emit-log.ts")
-  .demandCommand(0, 0)
+  .demandCommand(0, 0, "", "Too many words: this script takes none")
   .strictOptions()
   .fail(usageError)
   .parseSync();

@@ -15,7 +15,7 @@ const { prefetch } = yargs(hideBin(process.argv))
   .example("tsx 06-rpc/server.ts", "answers the requests of 06-rpc/client.ts")
   .option("prefetch", { number: true, default: 1, requiresArg: true, describe: "Requests to take at once" })
   .check(({ prefetch: n }) => (Number.isInteger(n) && n > 0 && n < 65536) || "--prefetch takes 1 to 65535")
-  .demandCommand(0, 0)
+  .demandCommand(0, 0, "", "Too many words: this script takes none")
   .strictOptions()
   .fail(usageError)
   .parseSync();

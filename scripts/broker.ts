@@ -4,18 +4,42 @@
  *
  *     npm run broker
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import process from "node:process";
 import { connect } from "amqplib";
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+import { usageError } from "../shared/connection.ts";
 import { root } from "./program.ts";
 import { accepts, findRabbitMQ, startNode } from "./rabbitmq-node.ts";
 
-const PORT = 5672;
-const MANAGEMENT_PORT = 15672;
+const { port, ui, folder } = yargs(hideBin(process.argv))
+  .usage("Usage: npm run broker -- [--port N] [--ui N] [--folder F]")
+  .example("npm run broker", "runs RabbitMQ where the lessons look for it")
+  .option("port", { number: true, default: 5672, requiresArg: true, describe: "The port for AMQP" })
+  .option("ui", {
+    number: true,
+    default: 15672,
+    requiresArg: true,
+    describe: "The port for the management UI",
+  })
+  .option("folder", {
+    string: true,
+    default: join(root, ".rabbitmq"),
+    requiresArg: true,
+    describe: "Keeps the data",
+  })
+  .check(({ port, ui }) =>
+    [port, ui].every((n) => Number.isInteger(n) && n > 0 && n < 65536) || "A port is a number from 1 to 65535"
+  )
+  .demandCommand(0, 0, "", "Too many words: this script takes none")
+  .strictOptions()
+  .fail(usageError)
+  .parseSync();
 
-if (await accepts(PORT)) {
+if (await accepts(port)) {
   const answer = await whoAnswers();
-  console.log(`${answer ?? "Something that is no RabbitMQ"} already listens on port ${PORT}.`);
+  console.log(`${answer ?? "Something that is no RabbitMQ"} already listens on port ${port}.`);
   console.log(answer ? "The lessons will use it." : "Stop it, or set AMQP_URL to a broker elsewhere.");
   process.exit(answer ? 0 : 1);
 }
@@ -24,8 +48,8 @@ const stopping = new AbortController();
 try {
   const programs = findRabbitMQ();
   if (!programs) throw new Error("RabbitMQ is not installed. To install it: npm run setup");
-  if (await accepts(MANAGEMENT_PORT)) {
-    throw new Error(`Port ${MANAGEMENT_PORT}, for the management UI, is taken.`);
+  if (await accepts(ui)) {
+    throw new Error(`Port ${ui}, for the management UI, is taken.`);
   }
 
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -38,9 +62,9 @@ try {
   console.log("Starting RabbitMQ ...");
   const node = await startNode({
     programs,
-    folder: join(root, ".rabbitmq"),
-    port: PORT,
-    managementPort: MANAGEMENT_PORT,
+    folder: resolve(folder),
+    port,
+    managementPort: ui,
     signal: stopping.signal,
   });
   stopping.signal.addEventListener("abort", async () => {
@@ -48,11 +72,14 @@ try {
     process.exit(0);
   });
   console.log(
-    `RabbitMQ listens on localhost:${PORT}; its management UI is http://localhost:${MANAGEMENT_PORT} (user`,
+    `RabbitMQ listens on localhost:${port}; its management UI is http://localhost:${ui} (user`,
   );
-  console.log("and password: guest). To stop it press CTRL+C");
+  console.log(`Its management UI: http://localhost:${ui} (user guest, password guest)`);
+  console.log("To stop it press CTRL+C");
   await node.ended();
-  if (!stopping.signal.aborted) throw new Error("RabbitMQ has ended by itself. Its log is in .rabbitmq/log");
+  if (!stopping.signal.aborted) {
+    throw new Error(`RabbitMQ has ended by itself. Its log is in ${join(folder, "log")}`);
+  }
 } catch (error) {
   if (stopping.signal.aborted) process.exit(0);
   console.error(`[!] ${error instanceof Error ? error.message : error}`);
@@ -62,7 +89,7 @@ try {
 /** The name and the version of the broker on the port, or undefined if what is there does not speak AMQP. */
 async function whoAnswers(): Promise<string | undefined> {
   try {
-    const connection = await connect(`amqp://localhost:${PORT}`, { timeout: 3000 });
+    const connection = await connect(`amqp://localhost:${port}`, { timeout: 3000 });
     const { product, version } = connection.connection.serverProperties;
     await connection.close();
     return `${product} ${version}`;

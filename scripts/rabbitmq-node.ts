@@ -96,9 +96,10 @@ export interface RabbitMQNode {
  */
 export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
   const folder = options.folder ?? await mkdtemp(join(tmpdir(), "rabbitmq-by-example-"));
-  const [free1, free2, distributionPort, epmdPort] = await freePorts();
-  const port = options.port ?? free1;
-  const managementPort = options.managementPort ?? free2;
+  const port = options.port ?? await freePort();
+  const managementPort = options.managementPort ?? await freePort();
+  const distributionPort = await freePort();
+  const epmdPort = await freePort();
   const managementUrl = `http://127.0.0.1:${managementPort}`;
   const file = (name: string) => join(folder, name);
   mkdirSync(file("data"), { recursive: true });
@@ -223,27 +224,35 @@ function canRun(path: string): boolean {
   }
 }
 
-/** Four free ports, below those that the system gives to outgoing connections: none of these can be in the way. */
-async function freePorts(): Promise<[number, number, number, number]> {
-  const free = async (): Promise<number> => {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const server = createServer();
-    server.listen(port, "127.0.0.1");
-    try {
-      await once(server, "listening");
-    } catch {
-      return free();
-    }
-    server.close();
-    return port;
-  };
-  const ports = new Set<number>();
-  while (ports.size < 4) ports.add(await free());
-  const [a = 0, b = 0, c = 0, d = 0] = ports;
-  return [a, b, c, d];
+/** The ports that {@linkcode freePort} has found so far: none is given twice. */
+const given = new Set<number>();
+
+/**
+ * Finds a port that nothing listens on, below those that the system gives to outgoing connections: so none of these can
+ * take it before we do.
+ *
+ * @returns the port
+ */
+export async function freePort(): Promise<number> {
+  const port = 20_000 + Math.floor(Math.random() * 12_000);
+  const server = createServer().listen(port, "127.0.0.1");
+  try {
+    await once(server, "listening");
+  } catch {
+    return freePort();
+  }
+  server.close();
+  if (given.has(port)) return freePort();
+  given.add(port);
+  return port;
 }
 
-/** Whether something takes connections on a port of this machine. */
+/**
+ * Tries a port of this machine.
+ *
+ * @param port the port
+ * @returns whether something takes connections on it
+ */
 export async function accepts(port: number): Promise<boolean> {
   const socket = connect(port, "127.0.0.1");
   try {

@@ -115,7 +115,7 @@ const { _: numbers } = yargs(hideBin(process.argv))
   .fail(usageError)
   .parseSync();
 
-const chosen = numbers.length > 0 ? numbers.map((n) => lessons[Number(n) - 1]!) : lessons;
+const chosen = lessons.filter((_, i) => numbers.length === 0 || numbers.includes(i + 1));
 const runtime: Runtime = process.versions.deno ? "deno" : "tsx";
 const stopping = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

@@ -37,23 +37,24 @@ let leaving = false;
 export async function withConfirmChannel(work: (channel: ConfirmChannel) => Promise<void>): Promise<void> {
   const address = brokerAddress();
   let connection: ChannelModel | undefined;
-  leaveWhenAsked(() => close(connection));
+  let channel: ConfirmChannel | undefined;
+  leaveWhenAsked(() => close(channel, connection));
   try {
     connection = await connect(address.href, { noDelay: true, timeout: CONNECT_TIMEOUT });
     connection.on("error", () => {}); // "close" follows, with the same reason.
     tellWhenBlocked(connection);
-    const channel = await connection.createConfirmChannel();
+    channel = await connection.createConfirmChannel();
     // Work that waits for a broker which is gone would wait for ever. So a failure ends it, and says why.
     const failure = Promise.race([once(connection, "close"), once(channel, "error")]).then(([reason]) => {
       throw reason ?? new Error("The connection was closed.");
     });
     await Promise.race([work(channel), failure]);
-    await close(connection);
+    await close(channel, connection);
   } catch (error) {
     if (leaving) return;
     tell(error, address);
     process.exitCode = 1;
-    await close(connection);
+    await close(channel, connection);
     process.exit();
   }
 }
@@ -69,6 +70,7 @@ export async function withConfirmChannel(work: (channel: ConfirmChannel) => Prom
  */
 export async function stayConnected(setUp: (channel: Channel) => Promise<void>): Promise<void> {
   const address = brokerAddress();
+  let channel: Channel | undefined;
   let trouble: unknown;
   try {
     const connection = await connect(address.href, {
@@ -89,7 +91,7 @@ export async function stayConnected(setUp: (channel: Channel) => Promise<void>):
             if (ready) model.close().catch(() => {});
           };
           model.on("error", () => {}); // "close" follows, which recovery listens for.
-          const channel = await model.createChannel();
+          channel = await model.createChannel();
           channel.on("error", startOver);
           channel.on(
             "cancel",
@@ -101,7 +103,7 @@ export async function stayConnected(setUp: (channel: Channel) => Promise<void>):
         },
       },
     });
-    leaveWhenAsked(() => close(connection));
+    leaveWhenAsked(() => close(channel, connection));
     tellWhenBlocked(connection);
     connection.on("error", () => {}); // "disconnect" follows.
     await connection.waitForConnect();
@@ -256,9 +258,10 @@ function leaveWhenAsked(close: () => Promise<void>): void {
   process.stdout.on("error", leave);
 }
 
-/** Closes the connection, so that the broker gives unfinished deliveries to others at once. */
-async function close(connection: { close(): Promise<void> } | undefined): Promise<void> {
+/** Closes a channel and its connection, so that the broker gives unfinished deliveries to others at once. */
+async function close(...parts: ({ close(): Promise<void> } | undefined)[]): Promise<void> {
   const limit = setTimeout(() => process.exit(), CLOSE_TIMEOUT);
-  await connection?.close().catch(() => {}); // Closed already: all the better.
+  // The channel first, which sends what it still holds. Closing the connection would overtake the last acks.
+  for (const part of parts) await part?.close().catch(() => {}); // Closed already: all the better.
   clearTimeout(limit);
 }

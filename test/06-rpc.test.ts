@@ -52,9 +52,8 @@ onEveryRuntime("06-rpc", (test) => {
       await connection.close();
     }
     const served = servers.map((server) => server.stdout.filter((line) => line.startsWith("[.]")).length);
-    expect(served[0]).toBeGreaterThan(20);
-    expect(served[1]).toBeGreaterThan(20);
-    expect(served[0]! + served[1]!).toBe(200);
+    expect(Math.min(...served)).toBeGreaterThan(20);
+    expect(served.reduce((sum, n) => sum + n)).toBe(200);
   });
 
   test("without a server that ever was, the client says so at once", async ({ run }) => {

@@ -36,6 +36,7 @@ export function onEveryRuntime(name: string, define: (test: LessonTest) => void)
 /** Vitest's `test`, with {@linkcode LessonFixtures} for a runtime. https://vitest.dev/guide/test-context */
 function lessonTest(runtime: Runtime) {
   return test.extend<LessonFixtures>({
+    // deno-lint-ignore no-empty-pattern -- vitest reads from this pattern which fixtures a fixture needs: none
     virtualHost: async ({}, use) => {
       const broker = inject("broker");
       const url = await createVirtualHost(broker);

@@ -1,0 +1,35 @@
+import { expect, inject } from "vitest";
+import { callManagement } from "../scripts/broker-to-use.ts";
+import { AWAITING_REQUESTS, onEveryRuntime, WAITING_FOR_LOGS, WAITING_FOR_MESSAGES } from "./lesson-test.ts";
+
+onEveryRuntime("all lessons", (test) => {
+  test("none of them leaves a queue behind that is neither durable nor exclusive", async ({ run, virtualHost }) => {
+    const staying = [
+      run("01-hello/receive.ts").prints(WAITING_FOR_MESSAGES),
+      run("02-work-queues/worker.ts").prints(WAITING_FOR_MESSAGES),
+      run("03-pubsub/receive-logs.ts").prints(WAITING_FOR_LOGS),
+      run("04-routing/receive-logs.ts", "info").prints(WAITING_FOR_LOGS),
+      run("05-topics/receive-logs.ts", "#").prints(WAITING_FOR_LOGS),
+      run("06-rpc/server.ts").prints(AWAITING_REQUESTS),
+    ];
+    await Promise.all(staying);
+    const leaving = [
+      "01-hello/send.ts",
+      "02-work-queues/new-task.ts",
+      "03-pubsub/emit-log.ts",
+      "04-routing/emit-log.ts",
+      "05-topics/emit-log.ts",
+      "06-rpc/client.ts",
+    ].map((script) => run(script));
+    for (const program of leaving) expect(await program.exitCode).toBe(0);
+
+    const queues = await callManagement(inject("broker"), "GET", `queues${new URL(virtualHost).pathname}`);
+    for (const name of ["hello", "task_queue", "rpc_queue"]) {
+      expect(queues).toContainEqual(expect.objectContaining({ name, durable: true, type: "quorum" }));
+    }
+    expect(queues).toContainEqual(
+      expect.objectContaining({ name: expect.stringMatching(/^amq\.gen/), exclusive: true }),
+    );
+    expect(queues).not.toContainEqual(expect.objectContaining({ durable: false, exclusive: false }));
+  });
+});

@@ -1,0 +1,84 @@
+/** What every script does with a command line, or an address, that cannot be right. */
+import { expect } from "vitest";
+import { freePort } from "../scripts/rabbitmq-node.ts";
+import { onEveryRuntime } from "./lesson-test.ts";
+
+/** Every script, with the least it needs to start. */
+const scripts: [script: string, ...args: string[]][] = [
+  ["01-hello/send.ts"],
+  ["01-hello/receive.ts"],
+  ["02-work-queues/new-task.ts"],
+  ["02-work-queues/worker.ts"],
+  ["03-pubsub/emit-log.ts"],
+  ["03-pubsub/receive-logs.ts"],
+  ["04-routing/emit-log.ts"],
+  ["04-routing/receive-logs.ts", "info"],
+  ["05-topics/emit-log.ts"],
+  ["05-topics/receive-logs.ts", "#"],
+  ["06-rpc/server.ts"],
+  ["06-rpc/client.ts"],
+];
+
+onEveryRuntime("bad input", (test) => {
+  test("--help shows the usage and an example", async ({ run }) => {
+    for (const [script] of scripts) {
+      const help = run(script, "--help");
+      expect(await help.exitCode).toBe(0);
+      expect(help.stdout[0]).toMatch(`Usage: tsx ${script}`);
+      expect(help.stdout).toContain("Examples:");
+      expect(help.stderr).toEqual([]);
+    }
+  });
+
+  test("an unknown option is refused", async ({ run }) => {
+    for (const [script, ...args] of scripts) {
+      const program = run(script, ...args, "--bogus");
+      expect(await program.exitCode).toBe(1);
+      expect(program.stdout).toEqual([]);
+      expect(program.stderr.slice(0, 2)).toEqual([
+        "[!] Unknown argument: bogus",
+        expect.stringContaining(`Usage: tsx ${script}`),
+      ]);
+    }
+  });
+
+  test("a word too many, a number that is none: one line, and the usage", async ({ run }) => {
+    const mistakes: [line: string, script: string, ...args: string[]][] = [
+      ["Too many words: this script takes none", "01-hello/receive.ts", "x"],
+      ["Too many words: this script takes none", "02-work-queues/worker.ts", "x"],
+      ["Too many words: this script takes none", "03-pubsub/receive-logs.ts", "x"],
+      ["Too many words: this script takes none", "06-rpc/server.ts", "x"],
+      ["--count takes a whole number from 1", "02-work-queues/new-task.ts", "--count", "0"],
+      ["--count takes a whole number from 1", "02-work-queues/new-task.ts", "--count", "many"],
+      ["--count takes a whole number from 1", "02-work-queues/new-task.ts", "--count", "1", "--count", "2"],
+      ["Not enough arguments following: count", "02-work-queues/new-task.ts", "--count"],
+      ["--prefetch takes 1 to 65535", "02-work-queues/worker.ts", "--prefetch", "0"],
+      ["--prefetch takes 1 to 65535", "06-rpc/server.ts", "--prefetch", "65536"],
+      ["--prefetch takes 1 to 65535", "06-rpc/server.ts", "--no-prefetch"],
+      ["--timeout takes seconds, up to a day", "06-rpc/client.ts", "--timeout", "soon"],
+      ["--timeout takes seconds, up to a day", "06-rpc/client.ts", "--timeout", "0"],
+    ];
+    for (const [line, script, ...args] of mistakes) {
+      const program = run(script, ...args);
+      expect(await program.exitCode).toBe(1);
+      expect(program.stdout).toEqual([]);
+      expect(program.stderr[0]).toBe(`[!] ${line}`);
+      expect(program.stderr[1]).toContain(`Usage: tsx ${script}`);
+    }
+  });
+
+  test("no broker: every script says where it looked and what to do", async ({ runWith }) => {
+    const AMQP_URL = `amqp://me:secret@127.0.0.1:${await freePort()}/here`;
+    for (const [script, ...args] of scripts) {
+      const started = performance.now();
+      const program = runWith({ env: { AMQP_URL } }, script, ...args);
+      expect(await program.exitCode).toBe(1);
+      expect(performance.now() - started).toBeLessThan(5000);
+      expect(program.stdout).toEqual([]);
+      expect(program.stderr).toEqual([
+        `[!] Nothing listens at ${AMQP_URL.replace("secret", "***")}.`,
+        "[!] Start a broker in another terminal: npm run broker",
+      ]);
+    }
+  });
+});

@@ -1,0 +1,71 @@
+/** The commands behind `npm run`: setup, broker and start. */
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { Program, type ProgramOptions, runScript } from "../scripts/program.ts";
+import { accepts, findRabbitMQ, freePort } from "../scripts/rabbitmq-node.ts";
+
+/** Starts one of the scripts; what still runs after the test is killed. */
+function run(options: ProgramOptions, script: string, ...args: string[]): Program {
+  const program = runScript("tsx", script, args, options);
+  onTestFinished(async () => {
+    program.signal("SIGTERM");
+    await program.exitCode;
+  });
+  return program;
+}
+
+describe.skipIf(!findRabbitMQ())("with RabbitMQ installed", () => {
+  test("setup has nothing to do, and says so in one line", async () => {
+    const setup = run({}, "scripts/setup.ts");
+    expect(await setup.exitCode).toBe(0);
+    expect(setup.stdout).toEqual([`RabbitMQ is installed in ${findRabbitMQ()}: nothing to do.`]);
+  });
+
+  test("the tour plays a lesson, and leaves neither a folder nor a broker behind", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tour-test-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const tour = run({ env: { TMPDIR: folder } }, "scripts/tour.ts", "1");
+    expect(await tour.exitCode).toBe(0);
+    expect(tour.stdout).toContain("receive    | [x] Received 'Hello World!'");
+    expect(tour.stdout.at(-1)).toBe("1  Hello World       ok");
+    expect(readdirSync(folder).filter((name) => name.startsWith("rabbitmq"))).toEqual([]);
+  });
+
+  test("the broker keeps what is in durable queues until the next time", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "broker-test-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const port = await freePort();
+    const options = ["--port", String(port), "--ui", String(await freePort()), "--folder", folder];
+    const env = { AMQP_URL: `amqp://localhost:${port}` };
+
+    const today = run({}, "scripts/broker.ts", ...options);
+    await today.prints("To stop it press CTRL+C", 1, 120);
+    expect(await run({ env }, "01-hello/send.ts", "kept").exitCode).toBe(0);
+    const another = run({}, "scripts/broker.ts", ...options);
+    expect(await another.exitCode).toBe(0);
+    expect(another.stdout[0]).toMatch(/^RabbitMQ [34]\.[.\d]+ already listens on port \d+\.$/);
+    expect(await today.stop()).toBe(0);
+    expect(await accepts(port)).toBe(false);
+
+    const tomorrow = run({}, "scripts/broker.ts", ...options);
+    await tomorrow.prints("To stop it press CTRL+C", 1, 120);
+    await run({ env }, "01-hello/receive.ts").prints("[x] Received 'kept'");
+    expect(await tomorrow.stop()).toBe(0);
+  });
+});
+
+test("a RABBITMQ_HOME without RabbitMQ is one clear line", async () => {
+  const setup = run({ env: { RABBITMQ_HOME: "/nowhere" } }, "scripts/setup.ts");
+  expect(await setup.exitCode).toBe(1);
+  expect(setup.stderr).toEqual([
+    "[!] RABBITMQ_HOME is set, but there is no /nowhere/sbin/rabbitmq-server that can be run.",
+  ]);
+});
+
+test("the tour refuses a lesson that is not there", async () => {
+  const tour = run({}, "scripts/tour.ts", "7");
+  expect(await tour.exitCode).toBe(1);
+  expect(tour.stderr[0]).toBe("[!] The lessons are 1 to 6");
+});
