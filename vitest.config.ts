@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ["test/*.test.ts"],
     globalSetup: "test/broker.ts",
+    maxWorkers: 3, // Much of the time goes into waiting: for a broker to restart, for a task to be done.
     testTimeout: 60_000,
     hookTimeout: 150_000,
   },

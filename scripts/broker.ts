@@ -12,6 +12,7 @@ import { hideBin } from "yargs/helpers";
 import { usageError } from "../shared/connection.ts";
 import { root } from "./program.ts";
 import { accepts, findRabbitMQ, startNode } from "./rabbitmq-node.ts";
+import { stopSignal } from "./stop-signal.ts";
 
 const { port, ui, folder } = yargs(hideBin(process.argv))
   .usage("Usage: npm run broker -- [--port N] [--ui N] [--folder F]")
@@ -44,7 +45,7 @@ if (await accepts(port)) {
   process.exit(answer ? 0 : 1);
 }
 
-const stopping = new AbortController();
+const stopping = stopSignal();
 try {
   const programs = findRabbitMQ();
   if (!programs) throw new Error("RabbitMQ is not installed. To install it: npm run setup");
@@ -52,36 +53,28 @@ try {
     throw new Error(`Port ${ui}, for the management UI, is taken.`);
   }
 
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () => {
-      if (stopping.signal.aborted) process.exit(1); // The second time, at once.
-      console.log("Stopping RabbitMQ ...");
-      stopping.abort();
-    });
-  }
   console.log("Starting RabbitMQ ...");
   const node = await startNode({
     programs,
     folder: resolve(folder),
     port,
     managementPort: ui,
-    signal: stopping.signal,
+    signal: stopping,
   });
-  stopping.signal.addEventListener("abort", async () => {
+  stopping.addEventListener("abort", async () => {
+    console.log("Stopping RabbitMQ ...");
     await node.stop();
     process.exit(0);
   });
-  console.log(
-    `RabbitMQ listens on localhost:${port}; its management UI is http://localhost:${ui} (user`,
-  );
+  console.log(`RabbitMQ listens on localhost:${port}.`);
   console.log(`Its management UI: http://localhost:${ui} (user guest, password guest)`);
   console.log("To stop it press CTRL+C");
   await node.ended();
-  if (!stopping.signal.aborted) {
+  if (!stopping.aborted) {
     throw new Error(`RabbitMQ has ended by itself. Its log is in ${join(folder, "log")}`);
   }
 } catch (error) {
-  if (stopping.signal.aborted) process.exit(0);
+  if (stopping.aborted) process.exit(0);
   console.error(`[!] ${error instanceof Error ? error.message : error}`);
   process.exit(1);
 }

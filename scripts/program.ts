@@ -10,9 +10,14 @@ import { fileURLToPath } from "node:url";
 /** The folder of the project. */
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** The runtimes that a lesson may be run with: what a person types, and what is started for it. */
+/**
+ * The runtimes that a lesson may be run with: what a person types, and what is started for it. The command `tsx` starts
+ * `node --import tsx` as a process of its own, and kills it when both get a signal and it does not report that within
+ * 60 ms; on a busy machine that is a matter of luck. So the inner command is started here.
+ * https://tsx.is/dev-api/node-cli
+ */
 export const runtimes = {
-  tsx: { typed: "npx tsx", command: ["node", join(root, "node_modules/tsx/dist/cli.mjs")] },
+  tsx: { typed: "npx tsx", command: ["node", "--import", import.meta.resolve("tsx")] },
   deno: {
     typed: "deno run --allow-net --allow-env --allow-read",
     command: [join(root, "node_modules/.bin/deno"), "run", "--allow-net", "--allow-env", "--allow-read"],

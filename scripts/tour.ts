@@ -10,6 +10,7 @@ import { hideBin } from "yargs/helpers";
 import { usageError } from "../shared/connection.ts";
 import { type Broker, createVirtualHost, deleteVirtualHost, getBroker } from "./broker-to-use.ts";
 import { type Program, runScript, type Runtime, runtimes } from "./program.ts";
+import { stopSignal } from "./stop-signal.ts";
 
 interface Lesson {
   title: string;
@@ -117,14 +118,8 @@ const { _: numbers } = yargs(hideBin(process.argv))
 
 const chosen = lessons.filter((_, i) => numbers.length === 0 || numbers.includes(i + 1));
 const runtime: Runtime = process.versions.deno ? "deno" : "tsx";
-const stopping = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(signal, () => {
-    if (stopping.signal.aborted) process.exit(1); // The second time, at once.
-    stopping.abort();
-    for (const program of cast) program.signal("SIGINT");
-  });
-}
+const stopping = stopSignal();
+stopping.addEventListener("abort", () => cast.forEach((program) => program.signal("SIGINT")));
 
 /** The programs of the lesson that is being played. */
 let cast: Program[] = [];
@@ -134,25 +129,25 @@ const results: string[] = [];
 let exitCode = 0;
 try {
   console.log("Starting RabbitMQ ...");
-  broker = await getBroker(stopping.signal);
+  broker = await getBroker(stopping);
   if (!broker.node) {
     console.log(`RabbitMQ is not installed here; taking the broker at ${new URL(broker.url).host}.`);
   }
   virtualHost = await createVirtualHost(broker);
   for (const lesson of chosen) {
     const problem = await perform(lesson);
-    if (stopping.signal.aborted) break;
+    if (stopping.aborted) break;
     if (problem) exitCode = 1;
     results.push(`${lesson.title.padEnd(20)} ${problem ?? "ok"}`);
   }
   console.log(`\n${results.join("\n")}`);
 } catch (error) {
   exitCode = 1;
-  if (!stopping.signal.aborted) console.error(`[!] ${error instanceof Error ? error.message : error}`);
+  if (!stopping.aborted) console.error(`[!] ${error instanceof Error ? error.message : error}`);
 }
 if (broker && virtualHost && !broker.node) await deleteVirtualHost(broker, virtualHost);
 await broker?.node?.stop();
-process.exit(stopping.signal.aborted ? 1 : exitCode);
+process.exit(stopping.aborted ? 1 : exitCode);
 
 /** Plays a lesson, and returns what went wrong, if anything did. */
 async function perform(lesson: Lesson): Promise<string | undefined> {

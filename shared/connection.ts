@@ -23,8 +23,11 @@ const CONNECT_TIMEOUT = 4000;
 /** How long, in milliseconds, closing a connection may take before the script ends anyway. */
 const CLOSE_TIMEOUT = 1000;
 
-/** Whether the script was asked to leave. What the closing of the connection breaks then is no failure. */
-let leaving = false;
+/** A signal that comes so soon, in milliseconds, is the same Ctrl-C: npm and tsx pass it on to us, who had it already. */
+const SAME_SIGNAL = 100;
+
+/** When the script was asked to leave. What the closing of the connection breaks then is no failure. */
+let leavingSince: number | undefined;
 
 /**
  * For scripts that do a thing and leave: connects (or fails at once), hands over a channel on which the broker
@@ -51,7 +54,7 @@ export async function withConfirmChannel(work: (channel: ConfirmChannel) => Prom
     await Promise.race([work(channel), failure]);
     await close(channel, connection);
   } catch (error) {
-    if (leaving) return;
+    if (leavingSince) return;
     tell(error, address);
     process.exitCode = 1;
     await close(channel, connection);
@@ -117,7 +120,7 @@ export async function stayConnected(setUp: (channel: Channel) => Promise<void>):
       process.exit(1);
     });
   } catch (error) {
-    if (leaving) return;
+    if (leavingSince) return;
     tell(error, address);
     process.exit(1);
   }
@@ -247,10 +250,12 @@ function tellWhenBlocked(connection: EventEmitter): void {
 /** Leaves with exit code 0 on Ctrl-C, on SIGTERM, and when nobody reads the output any more (`| head -1`). */
 function leaveWhenAsked(close: () => Promise<void>): void {
   const leave = async () => {
-    if (!leaving) {
-      leaving = true;
+    if (!leavingSince) {
+      leavingSince = Date.now();
       process.exitCode = 0;
       await close();
+    } else if (Date.now() - leavingSince < SAME_SIGNAL) {
+      return;
     }
     process.exit(); // The second time, at once.
   };
