@@ -38,11 +38,11 @@ await stayConnected(async (channel) => {
     console.log("[x] Done");
 
     // If we die before this line, RabbitMQ gives the task to another worker: no task is lost, but one may be done
-    // twice. So it is when the connection was lost meanwhile: then there is nothing left to acknowledge.
+    // twice. So it is when the connection was lost meanwhile, and the channel with it.
     try {
       channel.ack(message);
     } catch {
-      console.error(`[!] The connection was lost during ${quoted(task)}: RabbitMQ gives it out again.`);
+      console.error(`[!] Too late to acknowledge ${quoted(task)}: RabbitMQ gives it out again`);
     }
   }, { noAck: false });
 });

@@ -26,6 +26,7 @@ export class FibonacciRpcClient {
     const { queue } = await channel.assertQueue("", { exclusive: true });
     const client = new FibonacciRpcClient(channel, queue);
     await channel.consume(queue, (response) => client.#onResponse(response), { noAck: true });
+    channel.on("close", () => client.#failAll("The connection was lost."));
     channel.on("return", ({ properties }) => {
       client.#waiting.get(properties.correlationId)?.reject(
         new Error("There is no server, nor was there ever one. Start it: npx tsx 06-rpc/server.ts"),
@@ -65,14 +66,15 @@ export class FibonacciRpcClient {
   }
 
   #onResponse(response: ConsumeMessage | null): void {
-    if (response === null) {
-      for (const { reject } of this.#waiting.values()) reject(new Error("The callback queue was deleted."));
-      return;
-    }
+    if (response === null) return this.#failAll("The callback queue was deleted.");
     // An answer that nobody waits for, too late or not ours, is dropped.
     const call = this.#waiting.get(response.properties.correlationId);
     const text = response.content.toString();
     if (/^\d+$/.test(text)) call?.resolve(BigInt(text));
     else call?.reject(new Error(`The server answered ${quoted(text)}`));
+  }
+
+  #failAll(reason: string): void {
+    for (const { reject } of this.#waiting.values()) reject(new Error(reason));
   }
 }

@@ -20,7 +20,7 @@ const { prefetch } = yargs(hideBin(process.argv))
   .fail(usageError)
   .parseSync();
 
-/** The largest n that is answered, with 20,899 digits. What blocks for long would starve the heartbeats. */
+/** The largest n that is answered, with 20,899 digits: a request that took long would keep the heartbeats waiting. */
 const LARGEST_N = 100_000;
 
 /** Exact for every n, and without recursion: with it, fib(50) would take minutes. */
@@ -35,27 +35,26 @@ await stayConnected(async (channel) => {
 
   // One request at a time, so that several servers share the work evenly.
   await channel.prefetch(prefetch);
-
   console.log("[x] Awaiting RPC requests");
 
   await channel.consume("rpc_queue", (request) => {
     if (request === null) return; // The queue was deleted; stayConnected() runs all of this again.
     const text = request.content.toString();
-    let answer: string;
-    if (/^\d{1,6}$/.test(text) && Number(text) <= LARGEST_N) {
-      console.log(`[.] fib(${text})`);
-      answer = String(fib(Number(text)));
-    } else {
-      console.error(`[!] Refused ${quoted(text.slice(0, 60))}`);
-      answer = `error: n must be a whole number from 0 to ${LARGEST_N}`;
+    const good = /^\d{1,6}$/.test(text) && Number(text) <= LARGEST_N;
+    if (good) console.log(`[.] fib(${text})`);
+    else console.error(`[!] Refused ${quoted(text.slice(0, 60))}`);
+    const answer = good ? fib(Number(text)) : `error: n must be a whole number from 0 to ${LARGEST_N}`;
+
+    // The answer goes to the client's callback queue; the correlation id tells the client which request it answers.
+    // If the client is gone, so is its queue, and RabbitMQ drops the answer.
+    const { replyTo, correlationId } = request.properties;
+    try {
+      if (replyTo) channel.sendToQueue(replyTo, Buffer.from(String(answer)), { correlationId });
+    } catch {
+      console.error("[!] A request cannot be answered: its reply_to or correlation_id is not valid text");
     }
 
-    // The reply goes to the client's callback queue, with the request's correlation id, so that the client knows
-    // what it answers. If the client is gone, so is its queue, and RabbitMQ drops the reply.
-    const { replyTo, correlationId } = request.properties;
-    if (replyTo) channel.sendToQueue(replyTo, Buffer.from(answer), { correlationId });
-
-    // After the reply: if we die before this line, another server takes the request.
+    // After the answer: if we die before this line, another server takes the request.
     channel.ack(request);
   }, { noAck: false });
 });

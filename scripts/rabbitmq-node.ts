@@ -62,6 +62,8 @@ export interface NodeOptions {
   port?: number;
   /** The port for the management UI and its HTTP API. */
   managementPort?: number;
+  /** Lines for rabbitmq.conf besides ours. */
+  config?: string[];
   /** Ends the start before it is done. */
   signal?: AbortSignal;
 }
@@ -80,6 +82,11 @@ export interface RabbitMQNode {
   crash(): Promise<void>;
   /** Starts it again after a pause or a crash. */
   start(): Promise<void>;
+  /** Stops its processes (-STOP) as if the machine hung, and lets them go on. */
+  freeze(): void;
+  unfreeze(): void;
+  /** Runs rabbitmqctl on it. https://www.rabbitmq.com/docs/man/rabbitmqctl.8 */
+  control(...args: string[]): Promise<void>;
   /** Resolves when the node's process ends, whoever ended it. */
   ended(): Promise<void>;
   /** Ends it with every process that it began, and removes its folder unless that was given. */
@@ -111,11 +118,13 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
       addresses.includes("::1") ? `listeners.tcp.2 = ::1:${port}` : "",
       `management.tcp.ip = 127.0.0.1`,
       `management.tcp.port = ${managementPort}`,
+      ...options.config ?? [],
       "",
     ].join("\n"),
   );
   writeFileSync(file("enabled_plugins"), "[rabbitmq_management].\n");
   const env = Object.entries(process.env).filter(([name]) => !/^(RABBITMQ|ERL)_/.test(name));
+  const loopbackOnly = "-kernel inet_dist_use_interface {127,0,0,1}";
   const nodeEnv = {
     ...Object.fromEntries(env),
     HOME: folder, // For the node's secret, .erlang.cookie.
@@ -130,16 +139,16 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     ERL_EPMD_PORT: String(epmdPort),
     ERL_EPMD_ADDRESS: "127.0.0.1",
     // The "sbwt" settings keep an idle node from spinning on a processor that the lessons could use.
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
-      "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none",
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `${loopbackOnly} +sbwt none +sbwtdcpu none +sbwtdio none`,
+    RABBITMQ_CTL_ERL_ARGS: loopbackOnly,
   };
 
   let server: ChildProcess | undefined;
   const killGroup = () => {
     if (isRunning(server) && server.pid) process.kill(-server.pid, "SIGKILL");
   };
-  const killMachine = () => {
-    if (existsSync(file("pid"))) process.kill(Number(readFileSync(file("pid"), "utf8")), "SIGKILL");
+  const signalMachine = (signal: NodeJS.Signals) => {
+    if (existsSync(file("pid"))) process.kill(Number(readFileSync(file("pid"), "utf8")), signal);
     else killGroup();
   };
 
@@ -174,7 +183,7 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     const exited = once(server, "exit");
     // The program waits for the node itself, the Erlang machine: in good order it passes SIGTERM on.
     if (signal === "SIGTERM") server.kill(signal);
-    else killMachine();
+    else signalMachine(signal);
     await exited;
     while (await accepts(port) || await accepts(managementPort)) await sleep(20);
   }
@@ -201,6 +210,13 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     restart: async () => {
       await end("SIGTERM");
       await start();
+    },
+    freeze: () => signalMachine("SIGSTOP"),
+    unfreeze: () => signalMachine("SIGCONT"),
+    control: async (...args) => {
+      const control = spawn(join(options.programs, "rabbitmqctl"), args, { env: nodeEnv, stdio: "ignore" });
+      const [code] = await once(control, "exit");
+      if (code !== 0) throw new Error(`rabbitmqctl ${args.join(" ")} ended with ${code}`);
     },
     ended: async () => {
       if (isRunning(server)) await once(server, "exit");

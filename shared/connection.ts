@@ -41,17 +41,20 @@ export async function withConfirmChannel(work: (channel: ConfirmChannel) => Prom
   const address = brokerAddress();
   let connection: ChannelModel | undefined;
   let channel: ConfirmChannel | undefined;
-  leaveWhenAsked(() => close(channel, connection));
+  leaveWhenAsked(async () => {}); // Nothing is unfinished that the broker should have back.
   try {
     connection = await connect(address.href, { noDelay: true, timeout: CONNECT_TIMEOUT });
     connection.on("error", () => {}); // "close" follows, with the same reason.
     tellWhenBlocked(connection);
     channel = await connection.createConfirmChannel();
     // Work that waits for a broker which is gone would wait for ever. So a failure ends it, and says why.
-    const failure = Promise.race([once(connection, "close"), once(channel, "error")]).then(([reason]) => {
-      throw reason ?? new Error("The connection was closed.");
+    const lost = once(connection, "close").then(([reason]) => {
+      throw new Error(`Lost ${masked(address)}: ${oneLine(reason)}.`);
     });
-    await Promise.race([work(channel), failure]);
+    const refused = once(channel, "error").then(([reason]) => {
+      throw reason;
+    });
+    await Promise.race([work(channel), refused, lost]);
     await close(channel, connection);
   } catch (error) {
     if (leavingSince) return;
@@ -169,16 +172,22 @@ function brokerAddress(): URL {
     processEnv: {},
   });
   const text = process.env.AMQP_URL || env.parsed?.AMQP_URL || "amqp://localhost";
-  if (/^amqps?:\/\//.test(text) && URL.canParse(text) && new URL(text).port !== "0") return new URL(text);
+  if (/^amqps?:\/\//.test(text) && URL.canParse(text) && new URL(text).port !== "0") {
+    const address = new URL(text);
+    // A broker that is silent for 20 s (two heartbeats) is lost. https://www.rabbitmq.com/docs/heartbeats
+    if (!address.searchParams.has("heartbeat")) address.searchParams.set("heartbeat", "10");
+    return address;
+  }
   warn(`AMQP_URL is not the address of a broker: ${text.replace(/^(\w+:\/\/)?.*@/, "$1***@")}`);
   warn("It looks like this: amqp://user:password@localhost:5672/vhost");
   process.exit(1);
 }
 
-/** The address as it may be shown: without the password. */
+/** The address as it may be shown: without the password, and without options. */
 function masked(address: URL): string {
   const copy = new URL(address);
   if (copy.password) copy.password = "***";
+  copy.search = "";
   return copy.href;
 }
 
@@ -205,7 +214,7 @@ function tell(error: unknown, address: URL): void {
   const code = "code" in error ? error.code : undefined;
   const other = /inequivalent arg '(.*?)' for (\w+) '(.*?)' in vhost .*: received (.*) but current is (.*)/
     .exec(oneLine(error));
-  const tooLong = /^Field '(\w+)' .* up to 255 chars/.exec(error.message);
+  const tooLong = /^Field '(\w+)' .*up to 255 chars/.exec(error.message);
   if (code === "ECONNREFUSED") {
     warn(`Nothing listens at ${where}.`);
     warn("Start a broker in another terminal: npm run broker");
@@ -260,6 +269,8 @@ function leaveWhenAsked(close: () => Promise<void>): void {
     process.exit(); // The second time, at once.
   };
   process.on("SIGINT", leave).on("SIGTERM", leave);
+  // The console of Deno and of Bun says nothing of a closed pipe; process.stdout does everywhere.
+  if (!process.stdout.isTTY) console.log = (line: string) => void process.stdout.write(`${line}\n`);
   process.stdout.on("error", leave);
 }
 

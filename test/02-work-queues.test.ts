@@ -1,6 +1,5 @@
-import { connect } from "amqplib";
 import { expect } from "vitest";
-import { messagesOn, onEveryRuntime, WAITING_FOR_MESSAGES } from "./lesson-test.ts";
+import { messagesOn, onChannel, onEveryRuntime, WAITING_FOR_MESSAGES } from "./lesson-test.ts";
 
 onEveryRuntime("02-work-queues", (test) => {
   test("a worker does a task and acknowledges it", async ({ run, virtualHost }) => {
@@ -62,10 +61,7 @@ onEveryRuntime("02-work-queues", (test) => {
     expect(await newTask.exitCode).toBe(0);
     expect(newTask.stdout).toEqual(Array(1200).fill("[x] Sent 'again'"));
     expect(await messagesOn(virtualHost, "task_queue")).toBe(1200);
-    const connection = await connect(virtualHost);
-    const channel = await connection.createChannel();
-    const message = await channel.get("task_queue", { noAck: true });
-    await connection.close();
+    const message = await onChannel(virtualHost, (channel) => channel.get("task_queue", { noAck: true }));
     expect(message && message.properties.deliveryMode).toBe(2);
   });
 });

@@ -1,7 +1,6 @@
-import { connect } from "amqplib";
 import { expect } from "vitest";
 import { FibonacciRpcClient } from "../06-rpc/fibonacci-rpc-client.ts";
-import { AWAITING_REQUESTS, onEveryRuntime } from "./lesson-test.ts";
+import { AWAITING_REQUESTS, onChannel, onEveryRuntime } from "./lesson-test.ts";
 
 const FIB_300 = "222232244629420445529739893461909967206666939096499764990979600";
 
@@ -42,15 +41,12 @@ onEveryRuntime("06-rpc", (test) => {
   test("many calls are under way at once, and two servers share them", async ({ run, virtualHost }) => {
     const servers = [run("06-rpc/server.ts"), run("06-rpc/server.ts")];
     await Promise.all(servers.map((server) => server.prints(AWAITING_REQUESTS)));
-    const connection = await connect(virtualHost);
-    try {
-      const client = await FibonacciRpcClient.open(await connection.createConfirmChannel());
+    await onChannel(virtualHost, async (channel) => {
+      const client = await FibonacciRpcClient.open(channel);
       const numbers = Array.from({ length: 200 }, (_, i) => i % 100);
       const answers = await Promise.all(numbers.map((n) => client.call(n)));
       expect(answers).toEqual(numbers.map((n) => fib(n)));
-    } finally {
-      await connection.close();
-    }
+    });
     const served = servers.map((server) => server.stdout.filter((line) => line.startsWith("[.]")).length);
     expect(Math.min(...served)).toBeGreaterThan(20);
     expect(served.reduce((sum, n) => sum + n)).toBe(200);

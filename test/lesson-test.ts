@@ -1,8 +1,8 @@
 /** What the tests of the lessons have in common: scripts run as a reader runs them, in a virtual host of their own. */
-import { connect } from "amqplib";
+import { type ConfirmChannel, connect } from "amqplib";
 import { describe, inject, test } from "vitest";
 import { createVirtualHost, deleteVirtualHost } from "../scripts/broker-to-use.ts";
-import { type Program, type ProgramOptions, runScript, type Runtime } from "../scripts/program.ts";
+import { Program, type ProgramOptions, runScript, type Runtime, runtimes } from "../scripts/program.ts";
 
 /** What the scripts print when they are ready. */
 export const WAITING_FOR_MESSAGES = "[*] Waiting for messages. To exit press CTRL+C";
@@ -15,6 +15,8 @@ export interface LessonFixtures {
   virtualHost: string;
   /** Starts a script on it. What still runs after the test is killed. */
   run(script: string, ...args: string[]): Program;
+  /** The same, with its output piped into a shell command. */
+  pipe(into: string, script: string, ...args: string[]): Program;
   /** The same, with an environment or a folder for it. */
   runWith(options: ProgramOptions, script: string, ...args: string[]): Program;
 }
@@ -29,8 +31,8 @@ export type LessonTest = ReturnType<typeof lessonTest>;
  * @param define defines them with the `test` that it is given
  */
 export function onEveryRuntime(name: string, define: (test: LessonTest) => void): void {
-  const runtimes: Runtime[] = ["tsx", "deno"];
-  for (const runtime of runtimes) describe(`${name}, on ${runtime}`, () => define(lessonTest(runtime)));
+  const runtimesToTest: Runtime[] = ["tsx", "deno"];
+  for (const runtime of runtimesToTest) describe(`${name}, on ${runtime}`, () => define(lessonTest(runtime)));
 }
 
 /** Vitest's `test`, with {@linkcode LessonFixtures} for a runtime. https://vitest.dev/guide/test-context */
@@ -53,13 +55,46 @@ function lessonTest(runtime: Runtime) {
         programs.push(program);
         return program;
       });
-      for (const program of programs) program.signal("SIGKILL");
-      await Promise.all(programs.map((program) => program.exitCode));
+      await killAll(programs);
+    },
+    pipe: async ({ virtualHost }, use) => {
+      const programs: Program[] = [];
+      await use((into, script, ...args) => {
+        const shell = ["bash", "-c", `set -o pipefail; "$@" | ${into}`, "bash"];
+        const program = new Program([...shell, ...runtimes[runtime].command, script, ...args], {
+          env: { AMQP_URL: virtualHost },
+        });
+        programs.push(program);
+        return program;
+      });
+      await killAll(programs);
     },
     run: async ({ runWith }, use) => {
       await use((script, ...args) => runWith({}, script, ...args));
     },
   });
+}
+
+/** Ends what still runs, and waits until it has ended. */
+async function killAll(programs: Program[]): Promise<void> {
+  for (const program of programs) program.signal("SIGKILL");
+  await Promise.all(programs.map((program) => program.exitCode));
+}
+
+/**
+ * Opens a channel for what no lesson does: publish what it would not, declare otherwise, look into a queue.
+ *
+ * @param url the address of the virtual host
+ * @param work what to do with the channel
+ * @returns what `work` returns
+ */
+export async function onChannel<T>(url: string, work: (channel: ConfirmChannel) => Promise<T>): Promise<T> {
+  const connection = await connect(url);
+  try {
+    return await work(await connection.createConfirmChannel());
+  } finally {
+    await connection.close();
+  }
 }
 
 /**
@@ -68,12 +103,6 @@ function lessonTest(runtime: Runtime) {
  * @param url the address of the virtual host
  * @param queue the name of the queue
  */
-export async function messagesOn(url: string, queue: string): Promise<number> {
-  const connection = await connect(url);
-  try {
-    const channel = await connection.createChannel();
-    return (await channel.checkQueue(queue)).messageCount;
-  } finally {
-    await connection.close();
-  }
+export function messagesOn(url: string, queue: string): Promise<number> {
+  return onChannel(url, async (channel) => (await channel.checkQueue(queue)).messageCount);
 }

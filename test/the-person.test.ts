@@ -1,0 +1,63 @@
+/** What a person at a terminal does: leaves, pipes the output elsewhere, types what does not fit. */
+import { expect } from "vitest";
+import { messagesOn, onEveryRuntime, WAITING_FOR_LOGS, WAITING_FOR_MESSAGES } from "./lesson-test.ts";
+
+onEveryRuntime("the person", (test) => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    test(`${signal} in the middle of a task: exit code 0, and the task is back on its queue`, async ({ run, virtualHost }) => {
+      const worker = run("02-work-queues/worker.ts");
+      await worker.prints(WAITING_FOR_MESSAGES);
+      await run("02-work-queues/new-task.ts", "long....................").exitCode;
+      await worker.prints("[x] Received 'long....................'");
+      const asked = performance.now();
+      worker.signal(signal);
+      expect(await worker.exitCode).toBe(0);
+      expect(performance.now() - asked).toBeLessThan(2000);
+      expect(worker.stderr).toEqual([]);
+      expect(await messagesOn(virtualHost, "task_queue")).toBe(1);
+    });
+  }
+
+  test("Ctrl-C ends a client that waits for its answer", async ({ run }) => {
+    const server = run("06-rpc/server.ts");
+    await server.prints("[x] Awaiting RPC requests");
+    await server.stop();
+    const client = run("06-rpc/client.ts", "--timeout", "60");
+    await client.prints("[x] Requesting fib(30)");
+    expect(await client.stop()).toBe(0);
+    expect(client.stderr).toEqual([]);
+  });
+
+  test("`| head -1` ends a consumer quietly", async ({ pipe, run, virtualHost }) => {
+    const piped = pipe("head -1", "03-pubsub/receive-logs.ts");
+    await piped.prints(WAITING_FOR_LOGS);
+    await run("03-pubsub/emit-log.ts", "nobody reads this").exitCode;
+    expect(await piped.exitCode).toBe(0);
+    expect(piped.stderr).toEqual([]);
+    expect(virtualHost).toBeTruthy();
+  });
+
+  test("a routing key or a binding key over 255 bytes is refused", async ({ run }) => {
+    const long = "é".repeat(128);
+    for (
+      const script of [
+        "04-routing/emit-log.ts",
+        "04-routing/receive-logs.ts",
+        "05-topics/emit-log.ts",
+        "05-topics/receive-logs.ts",
+      ]
+    ) {
+      const program = run(script, long);
+      expect(await program.exitCode).toBe(1);
+      expect(program.stderr).toEqual(["[!] The routingKey is longer than the 255 bytes that AMQP allows."]);
+      expect(program.stdout.filter((line) => line.includes("é"))).toEqual([]);
+    }
+  });
+
+  test("words with quotes, dashes and spaces arrive in a key and a message as they were typed", async ({ run }) => {
+    const logs = run("04-routing/receive-logs.ts", "--", "-007");
+    await logs.prints(WAITING_FOR_LOGS);
+    expect(await run("04-routing/emit-log.ts", "--", "-007", "--two  spaces", '"quoted"').exitCode).toBe(0);
+    await logs.prints(`[x] -007: '--two  spaces "quoted"'`);
+  });
+});
