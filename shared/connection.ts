@@ -3,7 +3,7 @@
  * Everything else in a lesson is amqplib's own: https://amqp-node.github.io/amqplib/channel_api.html
  */
 import type { Buffer } from "node:buffer";
-import { type EventEmitter, once } from "node:events";
+import type { EventEmitter } from "node:events";
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
 import { fileURLToPath } from "node:url";
@@ -39,29 +39,22 @@ let leavingSince: number | undefined;
  */
 export async function withConfirmChannel(work: (channel: ConfirmChannel) => Promise<void>): Promise<void> {
   const address = brokerAddress();
-  let connection: ChannelModel | undefined;
-  let channel: ConfirmChannel | undefined;
   leaveWhenAsked(async () => {}); // Nothing is unfinished that the broker should have back.
   try {
-    connection = await connect(address.href, { noDelay: true, timeout: CONNECT_TIMEOUT });
+    const connection = await connect(address.href, { noDelay: true, timeout: CONNECT_TIMEOUT });
     connection.on("error", () => {}); // "close" follows, with the same reason.
     tellWhenBlocked(connection);
-    channel = await connection.createConfirmChannel();
+    const channel = await connection.createConfirmChannel();
     // Work that waits for a broker which is gone would wait for ever. So a failure ends it, and says why.
-    const lost = once(connection, "close").then(([reason]) => {
-      throw new Error(`Lost ${masked(address)}: ${oneLine(reason)}.`);
+    const failure = new Promise<never>((_resolve, reject) => {
+      connection.on("close", (reason) => reject(new Error(`Lost ${masked(address)}: ${oneLine(reason)}.`)));
+      channel.on("error", reject);
     });
-    const refused = once(channel, "error").then(([reason]) => {
-      throw reason;
-    });
-    await Promise.race([work(channel), refused, lost]);
+    await Promise.race([work(channel), failure]);
     await close(channel, connection);
   } catch (error) {
-    if (leavingSince) return;
     tell(error, address);
-    process.exitCode = 1;
-    await close(channel, connection);
-    process.exit();
+    process.exit(1);
   }
 }
 

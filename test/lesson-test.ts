@@ -4,10 +4,16 @@ import { describe, inject, test } from "vitest";
 import { createVirtualHost, deleteVirtualHost } from "../scripts/broker-to-use.ts";
 import { Program, type ProgramOptions, runScript, type Runtime, runtimes } from "../scripts/program.ts";
 
+/** The runtimes that every test of a lesson is run with. */
+export const runtimesToTest: Runtime[] = ["tsx", "deno"];
+
 /** What the scripts print when they are ready. */
 export const WAITING_FOR_MESSAGES = "[*] Waiting for messages. To exit press CTRL+C";
 export const WAITING_FOR_LOGS = "[*] Waiting for logs. To exit press CTRL+C";
 export const AWAITING_REQUESTS = "[x] Awaiting RPC requests";
+
+/** The settings of the lessons' queues, for tests that declare one. */
+export const QUORUM = { durable: true, arguments: { "x-queue-type": "quorum" } };
 
 /** What a test gets. */
 export interface LessonFixtures {
@@ -31,7 +37,6 @@ export type LessonTest = ReturnType<typeof lessonTest>;
  * @param define defines them with the `test` that it is given
  */
 export function onEveryRuntime(name: string, define: (test: LessonTest) => void): void {
-  const runtimesToTest: Runtime[] = ["tsx", "deno"];
   for (const runtime of runtimesToTest) describe(`${name}, on ${runtime}`, () => define(lessonTest(runtime)));
 }
 

@@ -1,0 +1,264 @@
+/** The broker goes away and comes back, in every way it can, under every script that stays; and it refuses messages. */
+import { setInterval, setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { type Broker, callManagement, createVirtualHost } from "../scripts/broker-to-use.ts";
+import { type Program, runScript, type Runtime } from "../scripts/program.ts";
+import { findRabbitMQ, type RabbitMQNode, startNode } from "../scripts/rabbitmq-node.ts";
+import {
+  AWAITING_REQUESTS,
+  messagesOn,
+  onChannel,
+  QUORUM,
+  runtimesToTest,
+  WAITING_FOR_LOGS,
+  WAITING_FOR_MESSAGES,
+} from "./lesson-test.ts";
+
+/** Every script that stays, when it is ready, and how to see that it works: a producer, and what the consumer prints. */
+const stayers = [
+  {
+    script: ["01-hello/receive.ts"],
+    ready: WAITING_FOR_MESSAGES,
+    producer: ["01-hello/send.ts"],
+    line: "[x] Received 'Hello World!'",
+  },
+  {
+    script: ["02-work-queues/worker.ts"],
+    ready: WAITING_FOR_MESSAGES,
+    producer: ["02-work-queues/new-task.ts"],
+    line: "[x] Done",
+  },
+  {
+    script: ["03-pubsub/receive-logs.ts"],
+    ready: WAITING_FOR_LOGS,
+    producer: ["03-pubsub/emit-log.ts"],
+    line: "[x] 'info: Hello World!'",
+  },
+  {
+    script: ["04-routing/receive-logs.ts", "info", "error"],
+    ready: WAITING_FOR_LOGS,
+    producer: ["04-routing/emit-log.ts", "error"],
+    line: "[x] error: 'Hello World!'",
+  },
+  {
+    script: ["05-topics/receive-logs.ts", "*.info"],
+    ready: WAITING_FOR_LOGS,
+    producer: ["05-topics/emit-log.ts"],
+    line: "[x] anonymous.info: 'Hello World!'",
+  },
+  {
+    script: ["06-rpc/server.ts"],
+    ready: AWAITING_REQUESTS,
+    producer: ["06-rpc/client.ts"],
+    line: "[.] fib(30)",
+  },
+];
+
+describe.skipIf(!findRabbitMQ())("with a node of our own", () => {
+  let node: RabbitMQNode;
+  let broker: Broker;
+  /** A virtual host for each runtime, since their consumers would take each other's messages. */
+  const virtualHosts = new Map<Runtime, string>();
+  /** What runs through all of the tests. */
+  const staying: { program: Program; runtime: Runtime; ready: string; producer: string[]; line: string }[] =
+    [];
+
+  const run = (
+    runtime: Runtime,
+    [script = "", ...args]: string[],
+    AMQP_URL = virtualHosts.get(runtime) ?? "",
+  ) => {
+    const program = runScript(runtime, script, args, { env: { AMQP_URL } });
+    onTestFinished(async () => {
+      program.signal("SIGKILL");
+      await program.exitCode;
+    });
+    return program;
+  };
+
+  beforeAll(async () => {
+    node = await startNode({ programs: findRabbitMQ() ?? "" });
+    broker = { url: node.url, managementUrl: node.managementUrl, node };
+    for (const runtime of runtimesToTest) {
+      const AMQP_URL = await createVirtualHost(broker);
+      virtualHosts.set(runtime, AMQP_URL);
+      for (const { script: [script = "", ...args], ...rest } of stayers) {
+        staying.push({ program: runScript(runtime, script, args, { env: { AMQP_URL } }), runtime, ...rest });
+      }
+    }
+    await Promise.all(staying.map(({ program, ready }) => program.prints(ready, 1, 60)));
+  });
+
+  afterAll(async () => {
+    for (const { program } of staying) program.signal("SIGKILL");
+    await Promise.all(staying.map(({ program }) => program.exitCode));
+    await node?.stop();
+  });
+
+  /** Loses the broker and gets it back; afterwards each script has said both, once, and works as before. */
+  async function loseAndComeBack(lose: () => Promise<void>, comeBack: () => Promise<void>): Promise<void> {
+    const before = staying.map(({ program }) => ({
+      said: program.stderr.length,
+      printed: program.stdout.length,
+    }));
+    await lose();
+    await Promise.all(
+      staying.map(({ program }, i) => program.warns(/Lost amqp:/, (before[i]?.said ?? 0) / 2 + 1, 60)),
+    );
+    await comeBack();
+    await Promise.all(
+      staying.map(({ program }, i) => program.warns(/Back: /, (before[i]?.said ?? 0) / 2 + 1, 60)),
+    );
+    for (const [i, { program, runtime, producer, line }] of staying.entries()) {
+      expect(program.stderr.slice(before[i]?.said)).toEqual([
+        expect.stringMatching(
+          /^\[!\] Lost amqp:\/\/guest:\*\*\*@127\.0\.0\.1:\d+\/by-example-\w+: .+\. Trying again until it is back \.\.\.$/,
+        ),
+        expect.stringMatching(
+          /^\[!\] Back: connected to amqp:\/\/guest:\*\*\*@127\.0\.0\.1:\d+\/by-example-\w+ again\.$/,
+        ),
+      ]);
+      const times = program.stdout.filter((printed) => printed === line).length;
+      const producing = run(runtime, producer);
+      expect(await producing.exitCode).toBe(0);
+      expect(producing.stderr).toEqual([]);
+      await program.prints(line, times + 1);
+    }
+  }
+
+  test("its connections are closed from the management side", () =>
+    loseAndComeBack(async () => {
+      // The API lists a connection some time after it was opened.
+      for await (const _ of setInterval(100)) {
+        const connections = await callManagement(broker, "GET", "connections");
+        if (Array.isArray(connections) && connections.length >= staying.length) {
+          for (const { name } of connections) {
+            await callManagement(broker, "DELETE", `connections/${encodeURIComponent(name)}`);
+          }
+          return;
+        }
+      }
+    }, async () => {}));
+
+  test("an orderly restart: tasks survive, and Ctrl-C works while the broker is away", async () => {
+    const elsewhere = await createVirtualHost(broker);
+    expect(await run("tsx", ["02-work-queues/new-task.ts", "kept"], elsewhere).exitCode).toBe(0);
+    const waiting = runtimesToTest.map((runtime) => {
+      const receive = run(runtime, ["03-pubsub/receive-logs.ts"]);
+      return receive.prints(WAITING_FOR_LOGS).then(() => receive);
+    });
+    const leavers = await Promise.all(waiting);
+    await loseAndComeBack(() => node.pause(), async () => {
+      for (const leaver of leavers) {
+        await leaver.warns(/^\[!\] Lost /);
+        const asked = performance.now();
+        expect(await leaver.stop()).toBe(0);
+        expect(performance.now() - asked).toBeLessThan(2000);
+      }
+      await node.start();
+    });
+    await run("deno", ["02-work-queues/worker.ts"], elsewhere).prints("[x] Received 'kept'");
+  });
+
+  test("a crash (-9): who waits for an answer is told", async () => {
+    const elsewhere = await createVirtualHost(broker);
+    await onChannel(elsewhere, (channel) => channel.assertQueue("rpc_queue", QUORUM));
+    const clients = runtimesToTest.map((runtime) =>
+      run(runtime, ["06-rpc/client.ts", "1", "2", "--timeout", "60"], elsewhere)
+    );
+    await Promise.all(clients.map((client) => client.prints("[x] Requesting fib(2)")));
+    await loseAndComeBack(() => node.crash(), () => node.start());
+    for (const client of clients) {
+      expect(await client.exitCode).toBe(1);
+      expect(client.stderr).toEqual([expect.stringMatching(/^\[!\] Lost amqp:.*\.$/)]);
+    }
+  });
+
+  test("nothing confirmed is lost: workers are killed, and the broker crashes in the middle", async () => {
+    const elsewhere = await createVirtualHost(broker);
+    await onChannel(elsewhere, (channel) => channel.assertQueue("task_queue", QUORUM));
+    await sleep(2500); // A quorum queue younger than 2 s may not survive a crash; nothing tells when it is old enough.
+
+    const workers: Program[] = [];
+    let enough = false;
+    /** A worker that is killed after some tasks, and replaced, again and again. */
+    const mortalWorker = async (runtime: Runtime) => {
+      while (!enough) {
+        const worker = run(runtime, ["02-work-queues/worker.ts"], elsewhere);
+        workers.push(worker);
+        await worker.prints(/Received/, 10 + Math.floor(Math.random() * 60), 30).catch(() => {});
+        worker.signal("SIGKILL");
+        await worker.exitCode;
+      }
+    };
+    const shift = [mortalWorker("tsx"), mortalWorker("deno"), mortalWorker("deno")];
+
+    const sent = new Map<string, number>();
+    for (let i = 0; i < 20; i++) {
+      const newTask = run("deno", ["02-work-queues/new-task.ts", `task ${i}`, "--count", "20"], elsewhere);
+      if (i === 10) {
+        await newTask.prints(/Sent/);
+        await node.crash();
+        await node.start();
+      }
+      await newTask.exitCode;
+      sent.set(`task ${i}`, newTask.stdout.filter((line) => line.startsWith("[x] Sent")).length);
+    }
+    enough = true;
+    await Promise.all(shift);
+
+    // Whatever is left is done by workers that nobody kills.
+    const last = runtimesToTest.map((runtime) => run(runtime, ["02-work-queues/worker.ts"], elsewhere));
+    workers.push(...last);
+    await Promise.all(last.map((worker) => worker.prints(WAITING_FOR_MESSAGES)));
+    for await (const _ of setInterval(200)) {
+      if (await messagesOn(elsewhere, "task_queue") === 0) break;
+    }
+    for (const worker of last) expect(await worker.stop()).toBe(0);
+    expect(await messagesOn(elsewhere, "task_queue")).toBe(0);
+
+    expect([...sent.values()].reduce((sum, n) => sum + n)).toBeGreaterThan(300);
+    for (const [task, times] of sent) expect(timesDone(workers, task), task).toBeGreaterThanOrEqual(times);
+  }, 120_000);
+
+  test("a memory alarm: a producer says that it waits, and goes on when the alarm is over", async () => {
+    onTestFinished(() => node.control("set_vm_memory_high_watermark", "0.6"));
+    await node.control("set_vm_memory_high_watermark", "0");
+    const producers = runtimesToTest.map((runtime) => run(runtime, ["03-pubsub/emit-log.ts"]));
+    for (const producer of producers) {
+      await producer.warns(
+        /^\[!\] The broker takes no messages for now: low on memory\. Waiting until it does \.\.\.$/,
+      );
+    }
+    const [interrupted] = runtimesToTest.map((runtime) => run(runtime, ["03-pubsub/emit-log.ts", "never"]));
+    await interrupted?.warns(/takes no messages/);
+    expect(await interrupted?.stop()).toBe(0);
+    expect(producers.flatMap(({ stdout }) => stdout)).toEqual([]);
+    await node.control("set_vm_memory_high_watermark", "0.6");
+    for (const producer of producers) {
+      expect(await producer.exitCode).toBe(0);
+      expect(producer.stdout).toEqual(["[x] Sent 'info: Hello World!'"]);
+      expect(producer.stderr[1]).toBe("[!] The broker takes messages again.");
+    }
+  });
+
+  test("a frozen broker: a second Ctrl-C does not wait for it", async () => {
+    const worker = run("tsx", ["02-work-queues/worker.ts"]);
+    await worker.prints(WAITING_FOR_MESSAGES);
+    onTestFinished(() => node.unfreeze());
+    node.freeze();
+    const asked = performance.now();
+    worker.signal("SIGINT");
+    await sleep(200); // A person's pause: what comes sooner is taken for the same Ctrl-C.
+    expect(await worker.stop()).toBe(0);
+    expect(performance.now() - asked).toBeLessThan(700);
+  });
+});
+
+/** How often workers with prefetch 1 have done a task: received it, and said so when it was done. */
+function timesDone(workers: Program[], task: string): number {
+  const times = workers.map(({ stdout }) =>
+    stdout.filter((line, i) => line === `[x] Received '${task}'` && stdout[i + 1] === "[x] Done").length
+  );
+  return times.reduce((sum, n) => sum + n);
+}
