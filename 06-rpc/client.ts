@@ -35,11 +35,11 @@ await withConfirmChannel(async (channel) => {
     return fibonacciRpc.call(n, timeout);
   }));
 
-  for (const answer of answers) {
+  for (const [i, answer] of answers.entries()) {
     if (answer.status === "fulfilled") {
       console.log(`[.] Got ${answer.value}`);
     } else {
-      console.error(`[!] ${answer.reason.message}`);
+      console.error(`[!] fib(${numbers[i]}): ${answer.reason.message}`);
       process.exitCode = 1;
     }
   }

@@ -26,10 +26,10 @@ export class FibonacciRpcClient {
     const { queue } = await channel.assertQueue("", { exclusive: true });
     const client = new FibonacciRpcClient(channel, queue);
     await channel.consume(queue, (response) => client.#onResponse(response), { noAck: true });
-    channel.on("close", () => client.#failAll("The connection was lost."));
+    channel.on("close", () => client.#failAll("the connection was lost"));
     channel.on("return", ({ properties }) => {
       client.#waiting.get(properties.correlationId)?.reject(
-        new Error("There is no server, nor was there ever one. Start it: npx tsx 06-rpc/server.ts"),
+        new Error("there is no server, nor was there ever one. Start it: npx tsx 06-rpc/server.ts"),
       );
     });
     return client;
@@ -49,7 +49,8 @@ export class FibonacciRpcClient {
       return await new Promise((resolve, reject) => {
         this.#waiting.set(correlationId, { resolve, reject });
         timer = setTimeout(
-          () => reject(new Error(`No answer within ${timeout} s. Is a server running?`)),
+          () =>
+            reject(new Error(`no answer within ${timeout} s. Is a server running? npx tsx 06-rpc/server.ts`)),
           timeout * 1000,
         );
         this.#channel.sendToQueue("rpc_queue", Buffer.from(String(n)), {
@@ -66,12 +67,12 @@ export class FibonacciRpcClient {
   }
 
   #onResponse(response: ConsumeMessage | null): void {
-    if (response === null) return this.#failAll("The callback queue was deleted.");
+    if (response === null) return this.#failAll("the callback queue was deleted");
     // An answer that nobody waits for, too late or not ours, is dropped.
     const call = this.#waiting.get(response.properties.correlationId);
     const text = response.content.toString();
     if (/^\d+$/.test(text)) call?.resolve(BigInt(text));
-    else call?.reject(new Error(`The server answered ${quoted(text)}`));
+    else call?.reject(new Error(`the server answered ${quoted(text)}`));
   }
 
   #failAll(reason: string): void {

@@ -62,8 +62,8 @@ export interface NodeOptions {
   port?: number;
   /** The port for the management UI and its HTTP API. */
   managementPort?: number;
-  /** Lines for rabbitmq.conf besides ours. */
-  config?: string[];
+  /** Settings that rabbitmq.conf does not have, as arguments of the Erlang machine. */
+  erlangArguments?: string;
   /** Ends the start before it is done. */
   signal?: AbortSignal;
 }
@@ -118,7 +118,6 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
       addresses.includes("::1") ? `listeners.tcp.2 = ::1:${port}` : "",
       `management.tcp.ip = 127.0.0.1`,
       `management.tcp.port = ${managementPort}`,
-      ...options.config ?? [],
       "",
     ].join("\n"),
   );
@@ -139,7 +138,9 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     ERL_EPMD_PORT: String(epmdPort),
     ERL_EPMD_ADDRESS: "127.0.0.1",
     // The "sbwt" settings keep an idle node from spinning on a processor that the lessons could use.
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `${loopbackOnly} +sbwt none +sbwtdcpu none +sbwtdio none`,
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `${loopbackOnly} +sbwt none +sbwtdcpu none +sbwtdio none ${
+      options.erlangArguments ?? ""
+    }`,
     RABBITMQ_CTL_ERL_ARGS: loopbackOnly,
   };
 

@@ -55,7 +55,9 @@ onEveryRuntime("06-rpc", (test) => {
   test("without a server that ever was, the client says so at once", async ({ run }) => {
     const client = run("06-rpc/client.ts", "30", "--timeout", "60");
     expect(await client.exitCode).toBe(1);
-    expect(client.stderr[0]).toMatch(/^\[!\] There is no server/);
+    expect(client.stderr).toEqual([
+      "[!] fib(30): there is no server, nor was there ever one. Start it: npx tsx 06-rpc/server.ts",
+    ]);
   });
 
   test("the client asks only for whole numbers from 0", async ({ run }) => {

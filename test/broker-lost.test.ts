@@ -205,6 +205,7 @@ describe.skipIf(!findRabbitMQ())("with a node of our own", () => {
       sent.set(`task ${i}`, newTask.stdout.filter((line) => line.startsWith("[x] Sent")).length);
     }
     enough = true;
+    for (const worker of workers) worker.signal("SIGKILL");
     await Promise.all(shift);
 
     // Whatever is left is done by workers that nobody kills.

@@ -1,0 +1,119 @@
+/** A queue that is deleted under its consumer, one that has other settings, and a broker that loses its patience. */
+import { afterAll, beforeAll, describe, expect, onTestFinished, test as plainTest } from "vitest";
+import { runScript } from "../scripts/program.ts";
+import { findRabbitMQ, type RabbitMQNode, startNode } from "../scripts/rabbitmq-node.ts";
+import {
+  AWAITING_REQUESTS,
+  onChannel,
+  onEveryRuntime,
+  runtimesToTest,
+  WAITING_FOR_LOGS,
+  WAITING_FOR_MESSAGES,
+} from "./lesson-test.ts";
+
+const consumers = [
+  {
+    script: "01-hello/receive.ts",
+    queue: "hello",
+    ready: WAITING_FOR_MESSAGES,
+    producer: "01-hello/send.ts",
+    line: "[x] Received 'Hello World!'",
+  },
+  {
+    script: "02-work-queues/worker.ts",
+    queue: "task_queue",
+    ready: WAITING_FOR_MESSAGES,
+    producer: "02-work-queues/new-task.ts",
+    line: "[x] Done",
+  },
+  {
+    script: "06-rpc/server.ts",
+    queue: "rpc_queue",
+    ready: AWAITING_REQUESTS,
+    producer: "06-rpc/client.ts",
+    line: "[.] fib(30)",
+  },
+];
+
+onEveryRuntime("queue trouble", (test) => {
+  for (const { script, queue, ready, producer, line } of consumers) {
+    test(`${script}: its queue is deleted; it says so, declares it again, and goes on`, async ({ run, virtualHost }) => {
+      const consumer = run(script);
+      await consumer.prints(ready);
+      await onChannel(virtualHost, (channel) => channel.deleteQueue(queue));
+      await consumer.warns(
+        /^\[!\] Lost .*: the queue was deleted, so RabbitMQ cancelled its consumer\. Trying again/,
+      );
+      await consumer.warns(/^\[!\] Back: /);
+      expect(await run(producer).exitCode).toBe(0);
+      await consumer.prints(line);
+      expect(await consumer.stop()).toBe(0);
+      expect(consumer.stderr).toHaveLength(2);
+    });
+
+    test(`${script}: the queue is there with other settings; both sides say which, and how to remove it`, async ({ run, virtualHost }) => {
+      await onChannel(virtualHost, (channel) => channel.assertQueue(queue, { durable: true, maxLength: 5 }));
+      const scripts = queue === "rpc_queue" ? [script] : [script, producer]; // The client declares no rpc_queue.
+      const remove = `npx tsx scripts/delete.ts queue ${queue}`;
+      for (const refused of scripts) {
+        const program = run(refused);
+        expect(await program.exitCode).toBe(1);
+        expect(program.stdout).toEqual([]);
+        expect(program.stderr).toEqual([
+          expect.stringMatching(
+            `^\\[!\\] The queue '${queue}' is already there with other settings: x-(queue-type|max-length) should be .*, but is `,
+          ),
+          `[!] Remove it, and what is in it: ${remove}`,
+        ]);
+      }
+      const [, , removing = "", ...args] = remove.split(" ");
+      expect(await run(removing, ...args).exitCode).toBe(0);
+      await run(script).prints(ready);
+    });
+  }
+
+  test("the exchange is there with other settings", async ({ run, virtualHost }) => {
+    await onChannel(virtualHost, (channel) => channel.assertExchange("logs", "direct", { durable: false }));
+    for (const script of ["03-pubsub/emit-log.ts", "03-pubsub/receive-logs.ts"]) {
+      const program = run(script);
+      expect(await program.exitCode).toBe(1);
+      expect(program.stderr).toEqual([
+        "[!] The exchange 'logs' is already there with other settings: type should be 'fanout', but is 'direct'.",
+        "[!] Remove it, and what is in it: npx tsx scripts/delete.ts exchange logs",
+      ]);
+    }
+    expect(await run("scripts/delete.ts", "exchange", "logs").exitCode).toBe(0);
+    await run("03-pubsub/receive-logs.ts").prints(WAITING_FOR_LOGS);
+  });
+});
+
+describe.skipIf(!findRabbitMQ())("a broker that waits one second for an acknowledgement", () => {
+  let node: RabbitMQNode;
+  beforeAll(async () => {
+    const erlangArguments = "-rabbit consumer_timeout 1000 -rabbit channel_tick_interval 1000";
+    node = await startNode({ programs: findRabbitMQ() ?? "", erlangArguments });
+  });
+  afterAll(() => node?.stop());
+
+  for (const runtime of runtimesToTest) {
+    plainTest(`it takes the task away from the worker, who says so and goes on, on ${runtime}`, async () => {
+      const env = { AMQP_URL: node.url };
+      const worker = runScript(runtime, "02-work-queues/worker.ts", [], { env });
+      onTestFinished(async () => {
+        worker.signal("SIGKILL");
+        await worker.exitCode;
+      });
+      await worker.prints(WAITING_FOR_MESSAGES);
+      await runScript(runtime, "02-work-queues/new-task.ts", ["long......"], { env }).exitCode;
+      await worker.warns(/^\[!\] Lost /);
+      await worker.warns(/^\[!\] Back: /);
+      await worker.prints("[x] Received 'long......'", 2);
+      await onChannel(node.url, (channel) => channel.deleteQueue("task_queue"));
+      await worker.warns(/^\[!\] Lost .*deleted/);
+      await worker.warns(/^\[!\] Back: /, 2);
+      await runScript(runtime, "02-work-queues/new-task.ts", ["short"], { env }).exitCode;
+      await worker.prints("[x] Received 'short'");
+      expect(await worker.stop()).toBe(0);
+    });
+  }
+});
