@@ -48,6 +48,7 @@ export class Program {
   readonly stderr: string[] = [];
   /** Its exit code; null if a signal ended it. Settled when it has ended and all its output is here. */
   readonly exitCode: Promise<number | null>;
+  readonly #lines: string[] = [];
   readonly #child: ChildProcess;
   readonly #name: string;
   #ended = false;
@@ -72,6 +73,7 @@ export class Program {
     const collect = (stream: Readable, lines: string[]) =>
       createInterface({ input: stream, crlfDelay: Infinity }).on("line", (line) => {
         lines.push(line);
+        this.#lines.push(line);
         options.onLine?.(line);
         child.emit("line");
       });
@@ -100,6 +102,11 @@ export class Program {
   /** The same for standard error. */
   warns(expected: string | RegExp, times = 1, seconds = 20): Promise<void> {
     return this.#waitFor(this.stderr, expected, times, seconds);
+  }
+
+  /** The same for either of them. */
+  says(expected: string | RegExp, times = 1, seconds = 20): Promise<void> {
+    return this.#waitFor(this.#lines, expected, times, seconds);
   }
 
   /**
@@ -131,7 +138,7 @@ export class Program {
     const limit = AbortSignal.timeout(seconds * 1000);
     while (lines.filter(fits).length < times) {
       if (this.#ended || limit.aborted) {
-        const output = [...this.stdout, ...this.stderr].map((line) => `  ${line}`).join("\n");
+        const output = this.#lines.map((line) => `  ${line}`).join("\n");
         const what = `${this.#name}: ${this.#ended ? "ended without" : `${seconds} s without`} ${expected}`;
         throw new Error(`${what}${times > 1 ? ` ${times} times` : ""}. It printed:\n${output}`);
       }
