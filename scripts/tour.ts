@@ -31,13 +31,12 @@ const lessons: Lesson[] = [
     title: "2  Work queues",
     look: "Two workers share the tasks. The one with the long task gets no other until it is done.",
     async play() {
-      const workers = [
-        run("worker 1", "02-work-queues/worker.ts"),
-        run("worker 2", "02-work-queues/worker.ts"),
-      ];
-      await Promise.all(
-        workers.map((worker) => worker.prints("[*] Waiting for messages. To exit press CTRL+C")),
-      );
+      const workers: Program[] = [];
+      for (const name of ["worker 1", "worker 2"]) {
+        const worker = run(name, "02-work-queues/worker.ts");
+        await worker.prints("[*] Waiting for messages. To exit press CTRL+C");
+        workers.push(worker);
+      }
       for (const task of ["a long task....", "first.", "second."]) {
         await done(run("new-task", "02-work-queues/new-task.ts", task));
       }

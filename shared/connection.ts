@@ -19,7 +19,7 @@ import { config } from "dotenv";
 import type { Argv } from "yargs";
 
 /** How long, in milliseconds, the broker may stay silent while a connection is being opened. */
-const CONNECT_TIMEOUT = 4000;
+const CONNECT_TIMEOUT = 3000;
 /** How long, in milliseconds, closing a connection may take before the script ends anyway. */
 const CLOSE_TIMEOUT = 1000;
 
@@ -45,6 +45,7 @@ export async function withConfirmChannel(work: (channel: ConfirmChannel) => Prom
     connection.on("error", () => {}); // "close" follows, with the same reason.
     tellWhenBlocked(connection);
     const channel = await connection.createConfirmChannel();
+    channel.on("handler-error", crash);
     // Work that waits for a broker which is gone would wait for ever. So a failure ends it, and says why.
     const failure = new Promise<never>((_resolve, reject) => {
       connection.on("close", (reason) => reject(new Error(`Lost ${masked(address)}: ${oneLine(reason)}.`)));
@@ -77,7 +78,7 @@ export async function stayConnected(setUp: (channel: Channel) => Promise<void>):
       timeout: CONNECT_TIMEOUT,
       recovery: {
         waitForConnect: false, // Below, when Ctrl-C works already.
-        initialMaxRetries: 0,
+        initialMaxRetries: 5, // Spent on nothing but the broker's own mishaps, see below.
         initialDelay: 500,
         maxDelay: 5000,
         async setup(model: ChannelModel) {
@@ -89,14 +90,19 @@ export async function stayConnected(setUp: (channel: Channel) => Promise<void>):
             trouble ??= reason;
             if (ready) model.close().catch(() => {});
           };
-          model.on("error", () => {}); // "close" follows, which recovery listens for.
+          // Recovery listens for "close" when the set-up is done, and would miss one that comes with the last answer.
+          model.on("error", (reason) => trouble ??= reason);
+          model.on("close", (reason) => trouble ??= reason);
           channel = await model.createChannel();
           channel.on("error", startOver);
+          channel.on("handler-error", crash);
           channel.on(
             "cancel",
             () => startOver(new Error("the queue was deleted, so RabbitMQ cancelled its consumer")),
           );
-          await setUp(channel);
+          await setUp(channel).catch((error) => {
+            throw trouble ?? error; // What became of the channel says more than what that did to a call.
+          });
           if (trouble) throw trouble;
           ready = true;
         },
@@ -104,17 +110,23 @@ export async function stayConnected(setUp: (channel: Channel) => Promise<void>):
     });
     leaveWhenAsked(() => close(channel, connection));
     tellWhenBlocked(connection);
+    let connected = false;
     connection.on("error", () => {}); // "disconnect" follows.
-    await connection.waitForConnect();
+    connection.on("connect", () => {
+      if (connected) warn(`Back: connected to ${masked(address)} again.`);
+      connected = true;
+    });
     connection.on("disconnect", (error) => {
       warn(`Lost ${masked(address)}: ${oneLine(trouble ?? error)}. Trying again until it is back ...`);
     });
-    connection.on("connect", () => warn(`Back: connected to ${masked(address)} again.`));
     connection.on("connect-failed", (error) => {
-      if (!isRefusal(error)) return;
+      // Two consumers that come to a new quorum queue at the same moment can be one too many for RabbitMQ.
+      const mishap = /INTERNAL.ERROR/.test(error.message);
+      if (leavingSince || mishap || (connected && !isRefusal(error))) return;
       tell(error, address);
       process.exit(1);
     });
+    await connection.waitForConnect();
   } catch (error) {
     if (leavingSince) return;
     tell(error, address);
@@ -159,12 +171,9 @@ export function usageError(mistake: string, _error: unknown, usage: Argv): never
 
 /** The broker's address: AMQP_URL from the environment, else from .env at the root, else this machine. */
 function brokerAddress(): URL {
-  const env = config({
-    path: fileURLToPath(new URL("../.env", import.meta.url)),
-    quiet: true,
-    processEnv: {},
-  });
-  const text = process.env.AMQP_URL || env.parsed?.AMQP_URL || "amqp://localhost";
+  const path = fileURLToPath(new URL("../.env", import.meta.url));
+  const text = process.env.AMQP_URL ||
+    config({ path, quiet: true, processEnv: {} }).parsed?.AMQP_URL || "amqp://localhost";
   if (/^amqps?:\/\//.test(text) && URL.canParse(text) && new URL(text).port !== "0") {
     const address = new URL(text);
     // A broker that is silent for 20 s (two heartbeats) is lost. https://www.rabbitmq.com/docs/heartbeats
@@ -208,7 +217,9 @@ function tell(error: unknown, address: URL): void {
   const other = /inequivalent arg '(.*?)' for (\w+) '(.*?)' in vhost .*: received (.*) but current is (.*)/
     .exec(oneLine(error));
   const tooLong = /^Field '(\w+)' .*up to 255 chars/.exec(error.message);
-  if (code === "ECONNREFUSED") {
+  if (error.message.startsWith("Lost ")) {
+    warn(error.message);
+  } else if (code === "ECONNREFUSED") {
     warn(`Nothing listens at ${where}.`);
     warn("Start a broker in another terminal: npm run broker");
   } else if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
@@ -220,7 +231,8 @@ function tell(error: unknown, address: URL): void {
   } else if (/Expected ConnectionOpenOk/.test(error.message)) {
     warn(`${where} has no such virtual host, or not for this user. Name another after the port in AMQP_URL.`);
   } else if (
-    /ETIMEDOUT|during opening handshake|Expected ConnectionStart|ERR_SSL/.test(`${code} ${error.message}`)
+    /ETIMEDOUT|ECONNRESET|EHOSTUNREACH|ENETUNREACH|during opening handshake|Expected ConnectionStart|ERR_SSL/
+      .test(`${code} ${error.message}`)
   ) {
     warn(`${where} does not answer as a broker does (${oneLine(error)}).`);
     warn("Is it the AMQP port (5672; with TLS amqps:// and 5671)? To start a broker here: npm run broker");
@@ -237,6 +249,11 @@ function tell(error: unknown, address: URL): void {
   } else {
     throw error;
   }
+}
+
+/** For what a lesson's own callback throws. amqplib would close the channel; a mistake in the code should be seen. */
+function crash(error: Error): never {
+  throw error;
 }
 
 /** Says so when the broker stops taking messages, and when it takes them again. */

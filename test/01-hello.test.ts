@@ -37,13 +37,21 @@ onEveryRuntime("01-hello", (test) => {
     await run("01-hello/receive.ts").prints(`[x] Received ${arrived}`);
   });
 
-  test("two consumers take turns, and each message goes to one of them", async ({ run }) => {
-    const consumers = [run("01-hello/receive.ts"), run("01-hello/receive.ts")];
-    await Promise.all(consumers.map((receive) => receive.prints(WAITING_FOR_MESSAGES)));
+  test("two consumers take turns, and each message goes to one of them", async ({ run, runTwo }) => {
+    const consumers = await runTwo("01-hello/receive.ts", WAITING_FOR_MESSAGES);
     for (const n of ["1", "2", "3", "4"]) expect(await run("01-hello/send.ts", n).exitCode).toBe(0);
     await Promise.all(consumers.map((receive) => receive.prints(/Received/, 2)));
     const received = consumers.flatMap((receive) => receive.stdout.slice(1)).sort();
     expect(received).toEqual(["1", "2", "3", "4"].map((n) => `[x] Received '${n}'`));
+  });
+
+  test("several consumers may come to a new queue at the same moment", async ({ run }) => {
+    const consumers = [1, 2, 3, 4].map(() => run("01-hello/receive.ts"));
+    await Promise.all(consumers.map((receive) => receive.prints(WAITING_FOR_MESSAGES)));
+    expect(await run("01-hello/send.ts", "all here?").exitCode).toBe(0);
+    await Promise.any(consumers.map((receive) => receive.prints("[x] Received 'all here?'")));
+    for (const receive of consumers) expect(await receive.stop()).toBe(0);
+    expect(consumers.flatMap(({ stderr }) => stderr)).toEqual([]);
   });
 
   test("it runs from any folder", async ({ runWith }) => {

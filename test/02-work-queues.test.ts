@@ -24,9 +24,8 @@ onEveryRuntime("02-work-queues", (test) => {
     expect(performance.now() - started).toBeGreaterThan(1900);
   });
 
-  test("fair dispatch: who is busy gets no other task", async ({ run }) => {
-    const workers = [run("02-work-queues/worker.ts"), run("02-work-queues/worker.ts")];
-    await Promise.all(workers.map((worker) => worker.prints(WAITING_FOR_MESSAGES)));
+  test("fair dispatch: who is busy gets no other task", async ({ run, runTwo }) => {
+    const workers = await runTwo("02-work-queues/worker.ts", WAITING_FOR_MESSAGES);
     await run("02-work-queues/new-task.ts", "long..........").exitCode;
     await Promise.race(workers.map((worker) => worker.prints("[x] Received 'long..........'")));
     const other = workers.find((worker) => !worker.stdout.includes("[x] Received 'long..........'"));
@@ -42,16 +41,16 @@ onEveryRuntime("02-work-queues", (test) => {
     expect(worker.stdout).not.toContain("[x] Done");
   });
 
-  test("a killed worker's task goes to another, who does it", async ({ run, virtualHost }) => {
-    const doomed = run("02-work-queues/worker.ts");
-    await doomed.prints(WAITING_FOR_MESSAGES);
-    await run("02-work-queues/new-task.ts", "precious.").exitCode;
-    await doomed.prints("[x] Received 'precious.'");
-    const heir = run("02-work-queues/worker.ts");
-    await heir.prints(WAITING_FOR_MESSAGES);
+  test("a killed worker's task goes to another, who does it", async ({ run, runTwo, virtualHost }) => {
+    const workers = await runTwo("02-work-queues/worker.ts", WAITING_FOR_MESSAGES);
+    await run("02-work-queues/new-task.ts", "precious..").exitCode;
+    const received = workers.map((worker) => worker.prints("[x] Received 'precious..'").then(() => worker));
+    const doomed = await Promise.any(received);
     doomed.signal("SIGKILL");
-    await heir.prints("[x] Received 'precious.'");
+    const [heir = doomed] = workers.filter((worker) => worker !== doomed);
+    await heir.prints("[x] Received 'precious..'");
     await heir.prints("[x] Done");
+    expect(doomed.stdout).not.toContain("[x] Done");
     expect(await heir.stop()).toBe(0);
     expect(await messagesOn(virtualHost, "task_queue")).toBe(0);
   });

@@ -2,9 +2,8 @@ import { expect } from "vitest";
 import { onEveryRuntime, WAITING_FOR_LOGS } from "./lesson-test.ts";
 
 onEveryRuntime("03-pubsub", (test) => {
-  test("every subscriber gets a copy", async ({ run }) => {
-    const subscribers = [run("03-pubsub/receive-logs.ts"), run("03-pubsub/receive-logs.ts")];
-    await Promise.all(subscribers.map((logs) => logs.prints(WAITING_FOR_LOGS)));
+  test("every subscriber gets a copy", async ({ run, runTwo }) => {
+    const subscribers = await runTwo("03-pubsub/receive-logs.ts", WAITING_FOR_LOGS);
     const emit = run("03-pubsub/emit-log.ts");
     expect(await emit.exitCode).toBe(0);
     expect(emit.stdout).toEqual(["[x] Sent 'info: Hello World!'"]);

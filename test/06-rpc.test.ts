@@ -38,9 +38,8 @@ onEveryRuntime("06-rpc", (test) => {
     await client.prints("[.] Got 55");
   });
 
-  test("many calls are under way at once, and two servers share them", async ({ run, virtualHost }) => {
-    const servers = [run("06-rpc/server.ts"), run("06-rpc/server.ts")];
-    await Promise.all(servers.map((server) => server.prints(AWAITING_REQUESTS)));
+  test("many calls are under way at once, and two servers share them", async ({ runTwo, virtualHost }) => {
+    const servers = await runTwo("06-rpc/server.ts", AWAITING_REQUESTS);
     await onChannel(virtualHost, async (channel) => {
       const client = await FibonacciRpcClient.open(channel);
       const numbers = Array.from({ length: 200 }, (_, i) => i % 100);

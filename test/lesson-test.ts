@@ -21,6 +21,8 @@ export interface LessonFixtures {
   virtualHost: string;
   /** Starts a script on it. What still runs after the test is killed. */
   run(script: string, ...args: string[]): Program;
+  /** The same, twice: the second when the first has printed that it is ready. */
+  runTwo(script: string, ready: string): Promise<Program[]>;
   /** The same, with its output piped into a shell command. */
   pipe(into: string, script: string, ...args: string[]): Program;
   /** The same, with an environment or a folder for it. */
@@ -76,6 +78,15 @@ function lessonTest(runtime: Runtime) {
     },
     run: async ({ runWith }, use) => {
       await use((script, ...args) => runWith({}, script, ...args));
+    },
+    runTwo: async ({ run }, use) => {
+      await use(async (script, ready) => {
+        const first = run(script);
+        await first.prints(ready);
+        const second = run(script);
+        await second.prints(ready);
+        return [first, second];
+      });
     },
   });
 }
