@@ -20,7 +20,13 @@ export const runtimes = {
   tsx: { typed: "npx tsx", command: ["node", "--import", import.meta.resolve("tsx")] },
   deno: {
     typed: "deno run --allow-net --allow-env --allow-read",
-    command: [join(root, "node_modules/.bin/deno"), "run", "--allow-net", "--allow-env", "--allow-read"],
+    command: [
+      process.versions.deno ? process.execPath : join(root, "node_modules/.bin/deno"),
+      "run",
+      "--allow-net",
+      "--allow-env",
+      "--allow-read",
+    ],
   },
 };
 
