@@ -28,6 +28,9 @@ export const runtimes = {
       "--allow-read",
     ],
   },
+  /** Plain Node strips the types itself from 22.18 on; NODE_BIN names one where the `node` on PATH is older. */
+  node: { typed: "node", command: [process.env.NODE_BIN || "node"] },
+  bun: { typed: "bun", command: ["bun"] },
 };
 
 /** The name of one of the {@linkcode runtimes}. */
@@ -167,5 +170,7 @@ export function runScript(
   args: string[],
   options: ProgramOptions = {},
 ): Program {
-  return new Program([...runtimes[runtime].command, join(root, script), ...args], options);
+  // Bun keeps the first "--" of a command line for itself.
+  const words = runtime === "bun" ? args.flatMap((arg) => arg === "--" ? [arg, arg] : arg) : args;
+  return new Program([...runtimes[runtime].command, join(root, script), ...words], options);
 }

@@ -187,10 +187,9 @@ function brokerAddress(): URL {
 
 /** The address as it may be shown: without the password, and without options. */
 function masked(address: URL): string {
-  const copy = new URL(address);
-  if (copy.password) copy.password = "***";
-  copy.search = "";
-  return copy.href;
+  const { protocol, username, password, host, pathname } = address;
+  const user = username || password ? `${username}${password && ":***"}@` : "";
+  return `${protocol}//${user}${host}${pathname === "/" ? "" : pathname}`;
 }
 
 /** One line on stderr, where it does not mix with what the lesson prints. */

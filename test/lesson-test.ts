@@ -1,11 +1,15 @@
 /** What the tests of the lessons have in common: scripts run as a reader runs them, in a virtual host of their own. */
+import process from "node:process";
 import { type ConfirmChannel, connect } from "amqplib";
 import { describe, inject, test } from "vitest";
 import { createVirtualHost, deleteVirtualHost } from "../scripts/broker-to-use.ts";
 import { Program, type ProgramOptions, runScript, type Runtime, runtimes } from "../scripts/program.ts";
 
-/** The runtimes that every test of a lesson is run with. */
-export const runtimesToTest: Runtime[] = ["tsx", "deno"];
+/** The runtimes that every test of a lesson is run with: RUNTIMES=tsx,node,deno,bun names others than the usual two. */
+export const runtimesToTest = (process.env.RUNTIMES || "tsx,deno").split(",").map((name): Runtime => {
+  if (name === "tsx" || name === "deno" || name === "node" || name === "bun") return name;
+  throw new Error(`RUNTIMES names ${name}, but there are tsx, node, deno and bun.`);
+});
 
 /** What the scripts print when they are ready. */
 export const WAITING_FOR_MESSAGES = "[*] Waiting for messages. To exit press CTRL+C";
