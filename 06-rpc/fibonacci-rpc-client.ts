@@ -29,7 +29,7 @@ export class FibonacciRpcClient {
     channel.on("close", () => client.#failAll("the connection was lost"));
     channel.on("return", ({ properties }) => {
       client.#waiting.get(properties.correlationId)?.reject(
-        new Error("there is no server, nor was there ever one. Start it: npx tsx 06-rpc/server.ts"),
+        new Error("there is no rpc_queue, so there is no server. Start one: npx tsx 06-rpc/server.ts"),
       );
     });
     return client;

@@ -242,7 +242,8 @@ function tell(error: unknown, address: URL): void {
     );
     warn(`Remove it, and what is in it: npx tsx scripts/delete.ts ${kind} ${name}`);
   } else if (tooLong) {
-    warn(`The ${tooLong[1]} is longer than the 255 bytes that AMQP allows.`);
+    const field = tooLong[1]?.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+    warn(`The ${field} is longer than the 255 bytes that AMQP allows.`);
   } else if (error.name === "Error" || error instanceof IllegalOperationError || code !== undefined) {
     warn(oneLine(error));
   } else {

@@ -55,7 +55,7 @@ onEveryRuntime("06-rpc", (test) => {
     const client = run("06-rpc/client.ts", "30", "--timeout", "60");
     expect(await client.exitCode).toBe(1);
     expect(client.stderr).toEqual([
-      "[!] fib(30): there is no server, nor was there ever one. Start it: npx tsx 06-rpc/server.ts",
+      "[!] fib(30): there is no rpc_queue, so there is no server. Start one: npx tsx 06-rpc/server.ts",
     ]);
   });
 

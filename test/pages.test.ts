@@ -55,17 +55,13 @@ describe.each(pages)("%s", (page) => {
   });
 });
 
-/** The sections of the lessons' pages that show a terminal. */
-const sections = lessons.flatMap((lesson) =>
-  read(`${lesson}/README.md`).split(/^(?=##+ )/m)
-    .map((text) => ({
-      name: `${lesson}: ${/^##+ (.*)/.exec(text)?.[1]}`,
-      terminals: blocks(text, "console"),
-    }))
-    .filter(({ terminals }) => terminals.length > 0)
-);
+/** The sections of a page that show terminals, each with what is in these. */
+const sections = (page: string) =>
+  read(page).split(/^(?=##+ )/m).map((text) => blocks(text, "console").join("")).filter((terminals) =>
+    terminals
+  );
 
-test.each(sections)("the terminals under $name show what is printed", async ({ terminals }) => {
+test.each(lessons)("the terminals in %s/README.md show what is printed", async (lesson) => {
   const virtualHost = await createVirtualHost(inject("broker"));
   const shown: { program: Program; lines: string[] }[] = [];
   onTestFinished(async () => {
@@ -74,18 +70,21 @@ test.each(sections)("the terminals under $name show what is printed", async ({ t
     await deleteVirtualHost(inject("broker"), virtualHost);
   });
 
-  for (const [, command = "", output = ""] of terminals.join("").matchAll(/^\$ (.*)\n((?:(?!\$ ).*\n)*)/gm)) {
-    const [npx, tsx, script = "", ...args] = command.match(/"[^"]*"|\S+/g) ?? [];
-    expect([npx, tsx], command).toEqual(["npx", "tsx"]);
-    const words = args.map((arg) => arg.replaceAll('"', ""));
-    const program = runScript("tsx", script, words, { env: { AMQP_URL: virtualHost } });
-    const lines = output.trimEnd().split("\n");
-    shown.push({ program, lines });
-    // A script that stays is left running, as the page says; the other kind is waited for.
-    const stays = read(script).includes("stayConnected(");
-    await Promise.race([program.exitCode, ...stays ? [program.says(lines[0] ?? "")] : []]);
-  }
-  for (const { program, lines } of shown) {
-    for (const line of lines) await program.says(line, lines.filter((other) => other === line).length);
+  for (const terminals of sections(`${lesson}/README.md`)) {
+    for (const [, command = "", output = ""] of terminals.matchAll(/^\$ (.*)\n((?:(?!\$ ).*\n)*)/gm)) {
+      const [npx, tsx, script = "", ...args] = command.match(/"[^"]*"|\S+/g) ?? [];
+      expect([npx, tsx], command).toEqual(["npx", "tsx"]);
+      const words = args.map((arg) => arg.replaceAll('"', ""));
+      const program = runScript("tsx", script, words, { env: { AMQP_URL: virtualHost } });
+      const lines = output.trimEnd().split("\n");
+      shown.push({ program, lines });
+      // A script that stays is left running until the section ends; the other kind is waited for.
+      const stays = read(script).includes("stayConnected(");
+      await Promise.race([program.exitCode, ...stays ? [program.says(lines[0] ?? "")] : []]);
+    }
+    for (const { program, lines } of shown) {
+      for (const line of lines) await program.says(line, lines.filter((other) => other === line).length);
+    }
+    await Promise.all(shown.map(({ program }) => program.stop()));
   }
 });

@@ -49,7 +49,7 @@ onEveryRuntime("the person", (test) => {
     ) {
       const program = run(script, long);
       expect(await program.exitCode).toBe(1);
-      expect(program.stderr).toEqual(["[!] The routingKey is longer than the 255 bytes that AMQP allows."]);
+      expect(program.stderr).toEqual(["[!] The routing key is longer than the 255 bytes that AMQP allows."]);
       expect(program.stdout.filter((line) => line.includes("é"))).toEqual([]);
     }
   });
