@@ -11,7 +11,7 @@ import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { usageError } from "../shared/connection.ts";
 import { root } from "./program.ts";
-import { accepts, findRabbitMQ, startNode } from "./rabbitmq-node.ts";
+import { accepts, findRabbitMQ, type RabbitMQNode, startNode } from "./rabbitmq-node.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 const { port, ui, folder } = yargs(hideBin(process.argv))
@@ -45,7 +45,8 @@ if (await accepts(port)) {
   process.exit(answer ? 0 : 1);
 }
 
-const stopping = stopSignal();
+let node: RabbitMQNode | undefined;
+const stopping = stopSignal(() => void node?.crash());
 try {
   const programs = findRabbitMQ();
   if (!programs) throw new Error("RabbitMQ is not installed. To install it: npm run setup");
@@ -54,7 +55,7 @@ try {
   }
 
   console.log("Starting RabbitMQ ...");
-  const node = await startNode({
+  node = await startNode({
     programs,
     folder: resolve(folder),
     port,
@@ -63,7 +64,7 @@ try {
   });
   stopping.addEventListener("abort", async () => {
     console.log("Stopping RabbitMQ ...");
-    await node.stop();
+    await node?.stop();
     process.exit(0);
   });
   console.log(`RabbitMQ listens on localhost:${port}.`);
@@ -71,6 +72,7 @@ try {
   console.log("To stop it press CTRL+C");
   await node.ended();
   if (!stopping.aborted) {
+    await node.stop();
     throw new Error(`RabbitMQ has ended by itself. Its log is in ${join(folder, "log")}`);
   }
 } catch (error) {

@@ -300,12 +300,16 @@ async function answers(url: string): Promise<boolean> {
  * https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html#kill_req
  */
 async function endEpmd(port: number): Promise<void> {
-  const socket = connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    socket.end(new Uint8Array([0, 1, "k".charCodeAt(0)]));
-    await once(socket.resume(), "close");
-  } catch {
-    // There is none.
+  // It refuses while it still knows a node, and learns of the end of ours a moment late.
+  for (let tries = 0; tries < 100 && await accepts(port); tries++) {
+    const socket = connect(port, "127.0.0.1");
+    try {
+      await once(socket, "connect");
+      socket.end(new Uint8Array([0, 1, "k".charCodeAt(0)]));
+      await once(socket.resume(), "close");
+    } catch {
+      return; // It is gone.
+    }
+    await sleep(20);
   }
 }

@@ -5,16 +5,17 @@ import process from "node:process";
 const SAME_SIGNAL = 100;
 
 /**
- * Listens for the signals that ask a command to stop. A second one ends it at once, with exit code 1.
+ * Listens for the signals that ask a command to stop.
  *
+ * @param hurry called for every one after the first: who asks twice does not want to wait for good order
  * @returns aborted by the first of them
  */
-export function stopSignal(): AbortSignal {
+export function stopSignal(hurry: () => void): AbortSignal {
   const stopping = new AbortController();
   let since = 0;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
-      if (stopping.signal.aborted && Date.now() - since > SAME_SIGNAL) process.exit(1);
+      if (stopping.signal.aborted && Date.now() - since > SAME_SIGNAL) hurry();
       since ||= Date.now();
       stopping.abort();
     });

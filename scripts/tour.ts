@@ -117,7 +117,7 @@ const { _: numbers } = yargs(hideBin(process.argv))
 
 const chosen = lessons.filter((_, i) => numbers.length === 0 || numbers.includes(i + 1));
 const runtime: Runtime = process.versions.deno ? "deno" : "tsx";
-const stopping = stopSignal();
+const stopping = stopSignal(() => cast.forEach((program) => program.signal("SIGKILL")));
 stopping.addEventListener("abort", () => cast.forEach((program) => program.signal("SIGINT")));
 
 /** The programs of the lesson that is being played. */
