@@ -28,13 +28,12 @@ onEveryRuntime("the person", (test) => {
     expect(client.stderr).toEqual([]);
   });
 
-  test("`| head -1` ends a consumer quietly", async ({ pipe, run, virtualHost }) => {
+  test("`| head -1` ends a consumer quietly", async ({ pipe, run }) => {
     const piped = pipe("head -1", "03-pubsub/receive-logs.ts");
     await piped.prints(WAITING_FOR_LOGS);
     await run("03-pubsub/emit-log.ts", "nobody reads this").exitCode;
     expect(await piped.exitCode).toBe(0);
     expect(piped.stderr).toEqual([]);
-    expect(virtualHost).toBeTruthy();
   });
 
   test("a routing key or a binding key over 255 bytes is refused", async ({ run }) => {
