@@ -74,16 +74,15 @@ export interface RabbitMQNode {
   url: string;
   /** The address of the management UI. */
   managementUrl: string;
-  /** Stops it in good order, and starts it again on its data. */
-  restart(): Promise<void>;
   /** Stops it in good order; {@linkcode RabbitMQNode.start} brings it back. */
   pause(): Promise<void>;
   /** Kills it (-9), as a power cut would. */
   crash(): Promise<void>;
   /** Starts it again after a pause or a crash. */
   start(): Promise<void>;
-  /** Stops its processes (-STOP) as if the machine hung, and lets them go on. */
+  /** Stops its process (-STOP), as if the machine hung. */
   freeze(): void;
+  /** Lets it go on (-CONT). */
   unfreeze(): void;
   /** Runs rabbitmqctl on it. https://www.rabbitmq.com/docs/man/rabbitmqctl.8 */
   control(...args: string[]): Promise<void>;
@@ -198,8 +197,7 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
   try {
     await start();
   } catch (error) {
-    await endEpmd(epmdPort);
-    if (!options.folder) rmSync(folder, { recursive: true, force: true });
+    await stop();
     throw error;
   }
   return {
@@ -208,10 +206,6 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     start,
     pause: () => end("SIGTERM"),
     crash: () => end("SIGKILL"),
-    restart: async () => {
-      await end("SIGTERM");
-      await start();
-    },
     freeze: () => signalMachine("SIGSTOP"),
     unfreeze: () => signalMachine("SIGCONT"),
     control: async (...args) => {
