@@ -3,9 +3,9 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/*.test.ts"],
-    globalSetup: "test/broker.ts",
+    globalSetup: "test/global-setup.ts",
     maxWorkers: 3, // Much of the time goes into waiting: for a broker to restart, for a task to be done.
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 150_000,
   },
 });

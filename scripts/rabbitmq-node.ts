@@ -62,6 +62,8 @@ export interface NodeOptions {
   port?: number;
   /** The port for the management UI and its HTTP API. */
   managementPort?: number;
+  /** More lines for rabbitmq.conf. https://www.rabbitmq.com/docs/configure#config-file */
+  settings?: string[];
   /** Settings that rabbitmq.conf does not have, as arguments of the Erlang machine. */
   erlangArguments?: string;
   /** Ends the start before it is done. */
@@ -117,6 +119,7 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
       addresses.includes("::1") ? `listeners.tcp.2 = ::1:${port}` : "",
       `management.tcp.ip = 127.0.0.1`,
       `management.tcp.port = ${managementPort}`,
+      ...options.settings ?? [],
       "",
     ].join("\n"),
   );

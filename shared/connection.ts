@@ -229,6 +229,13 @@ function tell(error: unknown, address: URL): void {
     warn(`${where} refused the user or the password. Put the right ones into AMQP_URL, or: npm run broker`);
   } else if (/Expected ConnectionOpenOk/.test(error.message)) {
     warn(`${where} has no such virtual host, or not for this user. Name another after the port in AMQP_URL.`);
+  } else if (/CERT|UNABLE_TO_VERIFY/.test(String(code))) {
+    warn(`${where} has a certificate that is not trusted here: ${oneLine(error)}`);
+    warn(
+      /SELF_SIGNED|UNABLE_TO/.test(String(code))
+        ? "If an authority of your own has signed it, name that one's certificate: NODE_EXTRA_CA_CERTS=ca.pem"
+        : "The broker needs one that is in date and names the host in AMQP_URL.",
+    );
   } else if (
     /ETIMEDOUT|ECONNRESET|EHOSTUNREACH|ENETUNREACH|during opening handshake|Expected ConnectionStart|ERR_SSL/
       .test(`${code} ${error.message}`)

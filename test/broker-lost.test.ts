@@ -1,18 +1,19 @@
 /** The broker goes away and comes back, in every way it can, under every script that stays; and it refuses messages. */
 import { setInterval, setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { type Broker, callManagement, createVirtualHost } from "../scripts/broker-to-use.ts";
 import { type Program, runScript, type Runtime } from "../scripts/program.ts";
-import { findRabbitMQ, type RabbitMQNode, startNode } from "../scripts/rabbitmq-node.ts";
+import { type RabbitMQNode, startNode } from "../scripts/rabbitmq-node.ts";
 import {
   AWAITING_REQUESTS,
   messagesOn,
   onChannel,
   QUORUM,
-  runtimesToTest,
   WAITING_FOR_LOGS,
   WAITING_FOR_MESSAGES,
+  withOwnNode,
 } from "./lesson-test.ts";
+import { runtimesToTest } from "./runtimes.ts";
 
 /** Every script that stays, when it is ready, and how to see that it works: a producer, and what the consumer prints. */
 const stayers = [
@@ -54,7 +55,7 @@ const stayers = [
   },
 ];
 
-describe.skipIf(!findRabbitMQ())("with a node of our own", () => {
+withOwnNode("a broker that goes and comes back", (programs) => {
   let node: RabbitMQNode;
   let broker: Broker;
   /** A virtual host for each runtime, since their consumers would take each other's messages. */
@@ -77,7 +78,7 @@ describe.skipIf(!findRabbitMQ())("with a node of our own", () => {
   };
 
   beforeAll(async () => {
-    node = await startNode({ programs: findRabbitMQ() ?? "" });
+    node = await startNode({ programs });
     broker = { url: node.url, managementUrl: node.managementUrl, node };
     for (const runtime of runtimesToTest) {
       const AMQP_URL = await createVirtualHost(broker);
@@ -142,7 +143,7 @@ describe.skipIf(!findRabbitMQ())("with a node of our own", () => {
 
   test("an orderly restart: tasks survive, and Ctrl-C works while the broker is away", async () => {
     const elsewhere = await createVirtualHost(broker);
-    expect(await run("tsx", ["02-work-queues/new-task.ts", "kept"], elsewhere).exitCode).toBe(0);
+    expect(await run(runtimeAt(0), ["02-work-queues/new-task.ts", "kept"], elsewhere).exitCode).toBe(0);
     const waiting = runtimesToTest.map((runtime) => {
       const receive = run(runtime, ["03-pubsub/receive-logs.ts"]);
       return receive.prints(WAITING_FOR_LOGS).then(() => receive);
@@ -159,7 +160,7 @@ describe.skipIf(!findRabbitMQ())("with a node of our own", () => {
       }
       await node.start();
     });
-    await run("deno", ["02-work-queues/worker.ts"], elsewhere).prints("[x] Received 'kept'");
+    await run(runtimeAt(1), ["02-work-queues/worker.ts"], elsewhere).prints("[x] Received 'kept'");
   });
 
   test("a crash (-9): who waits for an answer is told", async () => {
@@ -193,11 +194,15 @@ describe.skipIf(!findRabbitMQ())("with a node of our own", () => {
         await worker.exitCode;
       }
     };
-    const shift = [mortalWorker("tsx"), mortalWorker("deno"), mortalWorker("deno")];
+    const shift = [0, 1, 2].map((i) => mortalWorker(runtimeAt(i)));
 
     const sent = new Map<string, number>();
     for (let i = 0; i < 20; i++) {
-      const newTask = run("deno", ["02-work-queues/new-task.ts", `task ${i}`, "--count", "20"], elsewhere);
+      const newTask = run(
+        runtimeAt(i),
+        ["02-work-queues/new-task.ts", `task ${i}`, "--count", "20"],
+        elsewhere,
+      );
       if (i === 10) {
         await newTask.prints(/Sent/);
         await node.crash();
@@ -245,18 +250,26 @@ describe.skipIf(!findRabbitMQ())("with a node of our own", () => {
     }
   });
 
-  test("a frozen broker: a second Ctrl-C does not wait for it", async () => {
-    const worker = run("tsx", ["02-work-queues/worker.ts"]);
-    await worker.prints(WAITING_FOR_MESSAGES);
-    onTestFinished(() => node.unfreeze());
-    node.freeze();
-    const asked = performance.now();
-    worker.signal("SIGINT");
-    await sleep(200); // A person's pause: what comes sooner is taken for the same Ctrl-C.
-    expect(await worker.stop()).toBe(0);
-    expect(performance.now() - asked).toBeLessThan(900);
-  });
+  test.each(runtimesToTest)(
+    "a frozen broker: a second Ctrl-C does not wait for it, on %s",
+    async (runtime) => {
+      const worker = run(runtime, ["02-work-queues/worker.ts"]);
+      await worker.prints(WAITING_FOR_MESSAGES);
+      onTestFinished(() => node.unfreeze());
+      node.freeze();
+      const asked = performance.now();
+      worker.signal("SIGINT");
+      await sleep(200); // A person's pause: what comes sooner is taken for the same Ctrl-C.
+      expect(await worker.stop()).toBe(0);
+      expect(performance.now() - asked).toBeLessThan(900);
+    },
+  );
 });
+
+/** The runtimes in turn, for tests in which all of them have a part. */
+function runtimeAt(i: number): Runtime {
+  return runtimesToTest[i % runtimesToTest.length] ?? "tsx";
+}
 
 /** How often workers with prefetch 1 have done a task: received it, and said so when it was done. */
 function timesDone(workers: Program[], task: string): number {

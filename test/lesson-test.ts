@@ -1,15 +1,10 @@
 /** What the tests of the lessons have in common: scripts run as a reader runs them, in a virtual host of their own. */
-import process from "node:process";
 import { type ConfirmChannel, connect } from "amqplib";
 import { describe, inject, test } from "vitest";
 import { createVirtualHost, deleteVirtualHost } from "../scripts/broker-to-use.ts";
+import { findRabbitMQ } from "../scripts/rabbitmq-node.ts";
 import { Program, type ProgramOptions, runScript, type Runtime, runtimes } from "../scripts/program.ts";
-
-/** The runtimes that every test of a lesson is run with: RUNTIMES=tsx,node,deno,bun names others than the usual two. */
-export const runtimesToTest = (process.env.RUNTIMES || "tsx,deno").split(",").map((name): Runtime => {
-  if (name === "tsx" || name === "deno" || name === "node" || name === "bun") return name;
-  throw new Error(`RUNTIMES names ${name}, but there are tsx, node, deno and bun.`);
-});
+import { runtimesToTest } from "./runtimes.ts";
 
 /** What the scripts print when they are ready. */
 export const WAITING_FOR_MESSAGES = "[*] Waiting for messages. To exit press CTRL+C";
@@ -44,6 +39,20 @@ export type LessonTest = ReturnType<typeof lessonTest>;
  */
 export function onEveryRuntime(name: string, define: (test: LessonTest) => void): void {
   for (const runtime of runtimesToTest) describe(`${name}, on ${runtime}`, () => define(lessonTest(runtime)));
+}
+
+/**
+ * Defines tests that start a node of their own: to stop it, or to set it up otherwise. Where RabbitMQ is not installed
+ * they are skipped, and their name says why.
+ *
+ * @param name what they are about
+ * @param define defines them with the folder of RabbitMQ's programs
+ */
+export function withOwnNode(name: string, define: (programs: string) => void): void {
+  const programs = findRabbitMQ();
+  if (programs) describe(name, () => define(programs));
+  else {describe.skip(`${name} (skipped: it needs a broker of its own, and RabbitMQ is not installed)`, () =>
+      define(""));}
 }
 
 /** Vitest's `test`, with {@linkcode LessonFixtures} for a runtime. https://vitest.dev/guide/test-context */

@@ -1,15 +1,16 @@
 /** A queue that is deleted under its consumer, one that has other settings, and a broker that loses its patience. */
-import { afterAll, beforeAll, describe, expect, onTestFinished, test as plainTest } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test as plainTest } from "vitest";
 import { runScript } from "../scripts/program.ts";
-import { findRabbitMQ, type RabbitMQNode, startNode } from "../scripts/rabbitmq-node.ts";
+import { type RabbitMQNode, startNode } from "../scripts/rabbitmq-node.ts";
 import {
   AWAITING_REQUESTS,
   onChannel,
   onEveryRuntime,
-  runtimesToTest,
   WAITING_FOR_LOGS,
   WAITING_FOR_MESSAGES,
+  withOwnNode,
 } from "./lesson-test.ts";
+import { runtimesToTest } from "./runtimes.ts";
 
 /** A task of more than a minute: longer than any broker of these tests waits. */
 const LONG_TASK = `long${".".repeat(70)}`;
@@ -90,11 +91,11 @@ onEveryRuntime("queue trouble", (test) => {
   });
 });
 
-describe.skipIf(!findRabbitMQ())("a broker that waits one second for an acknowledgement", () => {
+withOwnNode("a broker that waits one second for an acknowledgement", (programs) => {
   let node: RabbitMQNode;
   beforeAll(async () => {
     const erlangArguments = "-rabbit consumer_timeout 1000 -rabbit channel_tick_interval 1000";
-    node = await startNode({ programs: findRabbitMQ() ?? "", erlangArguments });
+    node = await startNode({ programs, erlangArguments });
   });
   afterAll(() => node?.stop());
 

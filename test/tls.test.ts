@@ -1,0 +1,92 @@
+/** `amqps://`: a broker with a certificate of an authority of our own, trusted and not. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { runScript } from "../scripts/program.ts";
+import { freePort, type RabbitMQNode, startNode } from "../scripts/rabbitmq-node.ts";
+import { WAITING_FOR_MESSAGES, withOwnNode } from "./lesson-test.ts";
+import { runtimesToTest } from "./runtimes.ts";
+
+withOwnNode("TLS", (programs) => {
+  let folder: string;
+  let port: number;
+  let node: RabbitMQNode | undefined;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "tls-test-"));
+    port = await freePort();
+    makeCertificates(folder);
+    node = await startNode({
+      programs,
+      settings: [
+        `listeners.ssl.1 = 127.0.0.1:${port}`,
+        `ssl_options.certfile = ${join(folder, "broker.pem")}`,
+        `ssl_options.keyfile = ${join(folder, "broker.key")}`,
+      ],
+    });
+  });
+  afterAll(async () => {
+    await node?.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  for (const runtime of runtimesToTest) {
+    const run = (script: string, host: string, env: Record<string, string> = {}) => {
+      const program = runScript(runtime, script, [], {
+        env: { AMQP_URL: `amqps://guest:guest@${host}:${port}`, ...env },
+      });
+      onTestFinished(async () => {
+        program.signal("SIGKILL");
+        await program.exitCode;
+      });
+      return program;
+    };
+    const trusting = () => ({ NODE_EXTRA_CA_CERTS: join(folder, "authority.pem") });
+
+    test(`it connects when told whom to trust, on ${runtime}`, async () => {
+      const receive = run("01-hello/receive.ts", "localhost", trusting());
+      await receive.prints(WAITING_FOR_MESSAGES);
+      expect(await run("01-hello/send.ts", "localhost", trusting()).exitCode).toBe(0);
+      await receive.prints("[x] Received 'Hello World!'");
+      expect(await receive.stop()).toBe(0);
+      expect(receive.stderr).toEqual([]);
+    });
+
+    test(`it refuses an authority that it does not know, on ${runtime}`, async () => {
+      for (const script of ["01-hello/send.ts", "01-hello/receive.ts"]) {
+        const program = run(script, "localhost");
+        expect(await program.exitCode).toBe(1);
+        expect(program.stdout).toEqual([]);
+        expect(program.stderr).toEqual([
+          `[!] amqps://guest:***@localhost:${port} has a certificate that is not trusted here: unable to verify the first certificate`,
+          "[!] If an authority of your own has signed it, name that one's certificate: NODE_EXTRA_CA_CERTS=ca.pem",
+        ]);
+      }
+    });
+
+    test(`it refuses a certificate for another host, on ${runtime}`, async () => {
+      const program = run("01-hello/send.ts", "127.0.0.1", trusting());
+      expect(await program.exitCode).toBe(1);
+      expect(program.stderr).toEqual([
+        expect.stringMatching(
+          /^\[!\] amqps:.* has a certificate that is not trusted here: Hostname\/IP does not/,
+        ),
+        "[!] The broker needs one that is in date and names the host in AMQP_URL.",
+      ]);
+    });
+  }
+});
+
+/** Makes an authority, and a certificate of its for a broker on localhost. https://www.rabbitmq.com/docs/ssl */
+function makeCertificates(folder: string): void {
+  const openssl = (command: string) =>
+    execFileSync("openssl", command.split(" "), { cwd: folder, stdio: "pipe" });
+  const newKey = "-newkey rsa:2048 -nodes";
+  openssl(`req -x509 ${newKey} -subj /CN=authority -days 2 -keyout authority.key -out authority.pem`);
+  openssl(`req ${newKey} -subj /CN=broker -keyout broker.key -out request.pem`);
+  writeFileSync(join(folder, "extensions"), "subjectAltName = DNS:localhost\nbasicConstraints = CA:FALSE\n");
+  const signed = "-CA authority.pem -CAkey authority.key -CAcreateserial -days 2 -extfile extensions";
+  openssl(`x509 -req -in request.pem ${signed} -out broker.pem`);
+}
