@@ -1,14 +1,19 @@
 /** A program run as a reader runs it: started with a command line, judged by the lines it prints and its exit code. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { afterTheEnd } from "./clean-up.ts";
 
 /** The folder of the project. */
 export const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** What `tsx` is behind its command; import.meta.resolve() would name it too, but vitest does not have that everywhere. */
+const tsxLoader = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
 /**
  * The runtimes that a lesson may be run with: what a person types, and what is started for it. The command `tsx` starts
@@ -17,7 +22,7 @@ export const root = fileURLToPath(new URL("..", import.meta.url));
  * https://tsx.is/dev-api/node-cli
  */
 export const runtimes = {
-  tsx: { typed: "npx tsx", command: ["node", "--import", import.meta.resolve("tsx")] },
+  tsx: { typed: "npx tsx", command: ["node", "--import", tsxLoader] },
   deno: {
     typed: "deno run --allow-net --allow-env --allow-read",
     command: [
@@ -35,9 +40,6 @@ export const runtimes = {
 
 /** The name of one of the {@linkcode runtimes}. */
 export type Runtime = keyof typeof runtimes;
-
-const running = new Set<Program>();
-process.on("exit", () => running.forEach((program) => program.signal("SIGKILL")));
 
 /** How a program is run. */
 export interface ProgramOptions {
@@ -78,7 +80,7 @@ export class Program {
       detached: true,
     });
     this.#child = child;
-    running.add(this);
+    const ended = afterTheEnd(`kill -KILL -${child.pid}`);
     const collect = (stream: Readable, lines: string[]) =>
       createInterface({ input: stream, crlfDelay: Infinity }).on("line", (line) => {
         lines.push(line);
@@ -89,7 +91,7 @@ export class Program {
     collect(child.stdout, this.stdout);
     collect(child.stderr, this.stderr);
     this.exitCode = once(child, "close").then(([code]) => {
-      running.delete(this);
+      ended();
       this.#ended = true;
       child.emit("line"); // Who still waits for a line will not get it.
       return code;

@@ -11,12 +11,12 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
 import { connect, createServer } from "node:net";
-import { networkInterfaces, tmpdir } from "node:os";
+import { networkInterfaces } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { afterTheEnd, temporaryFolder } from "./clean-up.ts";
 
 /** How long, in milliseconds, a node may take to start or to stop; about 7,000 is usual on two cores. */
 const NODE_TIMEOUT = 120_000;
@@ -103,7 +103,8 @@ export interface RabbitMQNode {
  * @throws Error with the end of the node's log when it does not start
  */
 export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
-  const folder = options.folder ?? await mkdtemp(join(tmpdir(), "rabbitmq-by-example-"));
+  const temporary = options.folder ? undefined : temporaryFolder("rabbitmq-by-example-");
+  const folder = options.folder ?? temporary?.path ?? "";
   const port = options.port ?? await freePort();
   const managementPort = options.managementPort ?? await freePort();
   const distributionPort = await freePort();
@@ -146,6 +147,13 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     RABBITMQ_CTL_ERL_ARGS: loopbackOnly,
   };
 
+  // The Erlang port mapper, which a node starts for itself and leaves behind, ends when asked with a "k", but not while it
+  // knows a node, and it learns a moment late that ours is gone.
+  // https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html#kill_req
+  const endEpmd = "for i in {1..100}; do " +
+    `(exec 3<>/dev/tcp/127.0.0.1/${epmdPort} && printf '\\0\\1k' >&3 && cat <&3) || break; sleep 0.02; done`;
+  const epmdEnded = afterTheEnd(endEpmd);
+
   let server: ChildProcess | undefined;
   const killGroup = () => {
     if (isRunning(server) && server.pid) process.kill(-server.pid, "SIGKILL");
@@ -165,7 +173,7 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
       detached: true, // A process group of its own: Ctrl-C in the terminal is ours to handle, not the node's.
     });
     const failed = once(server, "exit"); // Rejects when the program cannot be started at all.
-    process.on("exit", killGroup);
+    server.once("exit", afterTheEnd(`kill -KILL -${server.pid}`));
     let over = false;
     failed.then(() => over = true, () => over = true);
     const deadline = Date.now() + NODE_TIMEOUT;
@@ -181,7 +189,6 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
   }
 
   async function end(signal: NodeJS.Signals): Promise<void> {
-    process.off("exit", killGroup);
     if (!isRunning(server)) return;
     const exited = once(server, "exit");
     // The program waits for the node itself, the Erlang machine: in good order it passes SIGTERM on.
@@ -193,8 +200,9 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
 
   async function stop(): Promise<void> {
     await end(options.folder ? "SIGTERM" : "SIGKILL"); // What is removed need not be saved first.
-    await endEpmd(epmdPort);
-    if (!options.folder) rmSync(folder, { recursive: true, force: true });
+    await once(spawn("bash", ["-c", endEpmd], { stdio: "ignore" }), "exit");
+    epmdEnded();
+    temporary?.remove();
   }
 
   try {
@@ -289,24 +297,5 @@ async function answers(url: string): Promise<boolean> {
     return response.ok;
   } catch {
     return false;
-  }
-}
-
-/**
- * Ends the Erlang port mapper, which a node starts for itself and leaves behind.
- * https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html#kill_req
- */
-async function endEpmd(port: number): Promise<void> {
-  // It refuses while it still knows a node, and learns of the end of ours a moment late.
-  for (let tries = 0; tries < 100 && await accepts(port); tries++) {
-    const socket = connect(port, "127.0.0.1");
-    try {
-      await once(socket, "connect");
-      socket.end(new Uint8Array([0, 1, "k".charCodeAt(0)]));
-      await once(socket.resume(), "close");
-    } catch {
-      return; // It is gone.
-    }
-    await sleep(20);
   }
 }

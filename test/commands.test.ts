@@ -1,10 +1,12 @@
 /** The commands behind `npm run`: setup, broker and start. */
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { setInterval } from "node:timers/promises";
+import { expect, onTestFinished, test } from "vitest";
+import { temporaryFolder } from "../scripts/clean-up.ts";
 import { Program, type ProgramOptions, runScript } from "../scripts/program.ts";
-import { accepts, findRabbitMQ, freePort } from "../scripts/rabbitmq-node.ts";
+import { accepts, freePort } from "../scripts/rabbitmq-node.ts";
+import { withOwnNode } from "./lesson-test.ts";
 
 /** Starts one of the scripts; what still runs after the test is killed. */
 function run(options: ProgramOptions, script: string, ...args: string[]): Program {
@@ -16,26 +18,48 @@ function run(options: ProgramOptions, script: string, ...args: string[]): Progra
   return program;
 }
 
-describe.skipIf(!findRabbitMQ())("with RabbitMQ installed", () => {
+/** A folder that is gone after the test. */
+function folderForTest(): string {
+  const { path, remove } = temporaryFolder("commands-test-");
+  onTestFinished(remove);
+  return path;
+}
+
+/** What is ours in a folder for temporary files; tsx keeps a cache there. */
+const ownFolders = (folder: string) => readdirSync(folder).filter((name) => name.startsWith("rabbitmq"));
+
+withOwnNode("the commands", (programs) => {
   test("setup has nothing to do, and says so in one line", async () => {
     const setup = run({}, "scripts/setup.ts");
     expect(await setup.exitCode).toBe(0);
-    expect(setup.stdout).toEqual([`RabbitMQ is installed in ${findRabbitMQ()}: nothing to do.`]);
+    expect(setup.stdout).toEqual([`RabbitMQ is installed in ${programs}: nothing to do.`]);
   });
 
   test("the tour plays a lesson, and leaves neither a folder nor a broker behind", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "tour-test-"));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const folder = folderForTest();
     const tour = run({ env: { TMPDIR: folder } }, "scripts/tour.ts", "1");
     expect(await tour.exitCode).toBe(0);
     expect(tour.stdout).toContain("receive    | [x] Received 'Hello World!'");
     expect(tour.stdout.at(-1)).toBe("1  Hello World       ok");
-    expect(readdirSync(folder).filter((name) => name.startsWith("rabbitmq"))).toEqual([]);
+    expect(ownFolders(folder)).toEqual([]);
+  });
+
+  test("a tour that is killed (-9) leaves none of its processes, and no folder", async () => {
+    const folder = folderForTest();
+    const tour = run({ env: { TMPDIR: folder } }, "scripts/tour.ts", "2");
+    await tour.prints(/Received 'a long task/, 1, 60);
+    /** The processes with this folder in their environment: the tour itself, and all that it has started. */
+    const processes = () =>
+      execFileSync("ps", ["axeww"], { encoding: "utf8" }).split("\n").filter((line) => line.includes(folder));
+    expect(processes().filter((line) => /beam|epmd|worker/.test(line)).length).toBeGreaterThan(3);
+    tour.signal("SIGKILL");
+    await tour.exitCode;
+    for await (const _ of setInterval(50)) if (processes().length === 0) break;
+    expect(ownFolders(folder)).toEqual([]);
   });
 
   test("the broker keeps what is in durable queues until the next time", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "broker-test-"));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const folder = folderForTest();
     const port = await freePort();
     const options = ["--port", String(port), "--ui", String(await freePort()), "--folder", folder];
     const env = { AMQP_URL: `amqp://localhost:${port}` };

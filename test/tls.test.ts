@@ -1,21 +1,20 @@
 /** `amqps://`: a broker with a certificate of an authority of our own, trusted and not. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { temporaryFolder } from "../scripts/clean-up.ts";
 import { runScript } from "../scripts/program.ts";
 import { freePort, type RabbitMQNode, startNode } from "../scripts/rabbitmq-node.ts";
 import { WAITING_FOR_MESSAGES, withOwnNode } from "./lesson-test.ts";
 import { runtimesToTest } from "./runtimes.ts";
 
 withOwnNode("TLS", (programs) => {
-  let folder: string;
+  const { path: folder, remove } = temporaryFolder("tls-test-");
   let port: number;
   let node: RabbitMQNode | undefined;
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), "tls-test-"));
     port = await freePort();
     makeCertificates(folder);
     node = await startNode({
@@ -29,7 +28,7 @@ withOwnNode("TLS", (programs) => {
   });
   afterAll(async () => {
     await node?.stop();
-    rmSync(folder, { recursive: true });
+    remove();
   });
 
   for (const runtime of runtimesToTest) {
