@@ -8,7 +8,7 @@ import process from "node:process";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { usageError } from "../shared/connection.ts";
-import { type Broker, createVirtualHost, deleteVirtualHost, getBroker } from "./broker-to-use.ts";
+import { type Broker, createVirtualHost, getBroker, leaveBroker } from "./broker-to-use.ts";
 import { type Program, runScript, type Runtime, runtimes } from "./program.ts";
 import { stopSignal } from "./stop-signal.ts";
 
@@ -144,8 +144,7 @@ try {
   exitCode = 1;
   if (!stopping.aborted) console.error(`[!] ${error instanceof Error ? error.message : error}`);
 }
-if (broker && virtualHost && !broker.node) await deleteVirtualHost(broker, virtualHost);
-await broker?.node?.stop();
+if (broker) await leaveBroker(broker);
 process.exit(stopping.aborted ? 1 : exitCode);
 
 /** Plays a lesson, and returns what went wrong, if anything did. */

@@ -79,7 +79,7 @@ withOwnNode("a broker that goes and comes back", (programs) => {
 
   beforeAll(async () => {
     node = await startNode({ programs });
-    broker = { url: node.url, managementUrl: node.managementUrl, node };
+    broker = { url: node.url, managementUrl: node.managementUrl, prefix: "by-example-", node };
     for (const runtime of runtimesToTest) {
       const AMQP_URL = await createVirtualHost(broker);
       virtualHosts.set(runtime, AMQP_URL);

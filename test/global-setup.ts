@@ -1,6 +1,6 @@
 /** For the whole run: makes sure of the runtimes, and starts the broker, which is gone after the last test. */
 import type { TestProject } from "vitest/node";
-import { type Broker, getBroker } from "../scripts/broker-to-use.ts";
+import { type Broker, getBroker, leaveBroker } from "../scripts/broker-to-use.ts";
 import { checkRuntimes } from "./runtimes.ts";
 
 declare module "vitest" {
@@ -12,7 +12,8 @@ declare module "vitest" {
 /** Called by vitest (see vitest.config.ts); returns what ends the broker. https://vitest.dev/config/globalsetup */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   console.log(`Testing under ${checkRuntimes()}.`);
-  const { node, ...addresses } = await getBroker();
+  const broker = await getBroker();
+  const { node, ...addresses } = broker;
   if (!node) {
     console.log(`RabbitMQ is not installed here; testing with the broker at ${new URL(addresses.url).host}.`);
     console.log(
@@ -20,5 +21,5 @@ export default async function setup(project: TestProject): Promise<() => Promise
     );
   }
   project.provide("broker", addresses);
-  return async () => await node?.stop();
+  return () => leaveBroker(broker);
 }
