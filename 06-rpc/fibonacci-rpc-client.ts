@@ -66,6 +66,11 @@ export class FibonacciRpcClient {
     }
   }
 
+  /** How many calls are under way. */
+  get underWay(): number {
+    return this.#waiting.size;
+  }
+
   #onResponse(response: ConsumeMessage | null): void {
     if (response === null) return this.#failAll("the callback queue was deleted");
     // An answer that nobody waits for, too late or not ours, is dropped.

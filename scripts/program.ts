@@ -172,7 +172,7 @@ export function runScript(
   args: string[],
   options: ProgramOptions = {},
 ): Program {
-  // Bun keeps the first "--" of a command line for itself.
-  const words = runtime === "bun" ? args.flatMap((arg) => arg === "--" ? [arg, arg] : arg) : args;
+  // Bun keeps a "--" for itself that comes right after the script.
+  const words = runtime === "bun" && args[0] === "--" ? ["--", ...args] : args;
   return new Program([...runtimes[runtime].command, join(root, script), ...words], options);
 }

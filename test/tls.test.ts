@@ -59,7 +59,9 @@ withOwnNode("TLS", (programs) => {
         expect(await program.exitCode).toBe(1);
         expect(program.stdout).toEqual([]);
         expect(program.stderr).toEqual([
-          `[!] amqps://guest:***@localhost:${port} has a certificate that is not trusted here: unable to verify the first certificate`,
+          expect.stringMatching(
+            /^\[!\] amqps:\/\/guest:\*\*\*@localhost:\d+ has a certificate that is not trusted here: unable to verify/,
+          ),
           "[!] If an authority of your own has signed it, name that one's certificate: NODE_EXTRA_CA_CERTS=ca.pem",
         ]);
       }

@@ -1,0 +1,245 @@
+/**
+ * Measures what the lessons' comforts cost. Each stands beside its floor, the same work in a bare amqplib script, in floor/;
+ * each figure is the median of some runs, the lesson's and the floor's in turn. It writes nothing but its table.
+ *
+ *     npm run bench
+ *     npm run bench -- --runs 3 publish drain
+ */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import process from "node:process";
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+import { type Broker, createVirtualHost, getBroker, leaveBroker } from "../scripts/broker-to-use.ts";
+import { Program, root, runtimes } from "../scripts/program.ts";
+import { stopSignal } from "../scripts/stop-signal.ts";
+import { usageError } from "../shared/connection.ts";
+
+/** What is measured, by the name that it has on the command line. */
+const benches = { launch, publish, memory, drain, rpc };
+
+const { _: names, runs } = yargs(hideBin(process.argv))
+  .usage(`Usage: npm run bench -- [${Object.keys(benches).join("|")}..] [--runs N]`)
+  .example("npm run bench -- publish drain", "measures these two only")
+  .option("runs", { number: true, default: 5, requiresArg: true, describe: "Runs for each figure" })
+  .check(({ runs }) => (Number.isInteger(runs) && runs > 0) || "--runs takes a whole number from 1")
+  .check(({ _: names }) =>
+    names.every((name) => name in benches) || `There are: ${Object.keys(benches).join(", ")}`
+  )
+  .strictOptions()
+  .fail(usageError)
+  .parseSync();
+
+const node = runtimes.tsx.command;
+const lines: string[][] = [["", "lesson", "floor", "ratio", "to reach"]];
+let broker: Broker | undefined;
+const stopping = stopSignal(() => process.exit(1));
+stopping.addEventListener("abort", async () => {
+  if (broker) await leaveBroker(broker);
+  process.exit(1);
+});
+try {
+  console.error("Starting RabbitMQ ...");
+  broker = await getBroker(stopping);
+  for (const [name, bench] of Object.entries(benches)) {
+    if (names.length === 0 || names.includes(name)) await bench();
+  }
+  const widths = lines[0]?.map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0))) ?? [];
+  for (const line of lines) {
+    console.log(
+      line.map((cell, i) => i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)).join("  "),
+    );
+  }
+} catch (error) {
+  console.error(`[!] ${error instanceof Error ? error.message : error}`);
+  process.exitCode = 1;
+} finally {
+  if (broker) await leaveBroker(broker);
+}
+
+/** From launch to exit, as a person starts it. */
+async function launch(): Promise<void> {
+  const launchers = {
+    tsx: { command: [join(root, "node_modules/.bin/tsx")], toReach: 1.2 },
+    deno: { command: runtimes.deno.command, toReach: 1.35 },
+    bun: { command: runtimes.bun.command, toReach: 1.35 },
+  };
+  for (const [runtime, { command, toReach }] of Object.entries(launchers)) {
+    if (spawnSync(command[0] ?? "", ["--version"]).status !== 0) {
+      lines.push([`launch on ${runtime}: not here`]);
+      continue;
+    }
+    const time = (...script: string[]) => async (AMQP_URL: string) => {
+      const begin = performance.now();
+      await ended(start([...command, ...script], AMQP_URL));
+      return performance.now() - begin;
+    };
+    const send = time("01-hello/send.ts");
+    await compare(
+      `launch to exit, send.ts, ${runtime}`,
+      "ms",
+      send,
+      time("bench/floor/send.ts"),
+      `<= ${toReach}`,
+    );
+    const sleeper = time("bench/floor/send-and-sleep.ts");
+    await compare(`  beside one that sleeps 500 ms`, "ms", send, sleeper, "< 1");
+    await withServer([...node, "06-rpc/server.ts"], (AMQP_URL) => {
+      const [ours, floor] = [time("06-rpc/client.ts", "30"), time("bench/floor/rpc-client.ts")];
+      const there = (measure: typeof ours) => () => measure(AMQP_URL);
+      return compare(
+        `launch to exit, client.ts 30, ${runtime}`,
+        "ms",
+        there(ours),
+        there(floor),
+        `<= ${toReach}`,
+      );
+    });
+  }
+}
+
+/** Messages a second, confirmed: from the first that are reported as sent to the last. */
+async function publish(): Promise<void> {
+  const rate = (...script: string[]) => async (AMQP_URL: string) => {
+    let first = 0;
+    const program = start([...node, ...script], AMQP_URL, () => first ||= performance.now());
+    await ended(program);
+    return (20_000 - 500) / (performance.now() - first) * 1000;
+  };
+  const ours = rate("02-work-queues/new-task.ts", "task", "--count", "20000");
+  await compare(
+    "publish 20,000 tasks, confirmed",
+    "a second",
+    ours,
+    rate("bench/floor/new-task.ts", "20000"),
+    ">= 0.85",
+  );
+}
+
+/** Peak memory of the same producer, with few messages to send and with many. */
+async function memory(): Promise<void> {
+  const report = 'process.on("exit", () => console.error("peak", process.resourceUsage().maxRSS))';
+  const peak = (count: number) => async (AMQP_URL: string) => {
+    const script = ["02-work-queues/new-task.ts", "task", "--count", String(count)];
+    const program = start([...node, "--import", `data:text/javascript,${report}`, ...script], AMQP_URL);
+    await ended(program);
+    return Number(program.stderr.at(-1)?.split(" ")[1]) / 1000;
+  };
+  await compare("peak memory, 200,000 tasks beside 20,000", "MB", peak(200_000), peak(20_000), "<= 1.3");
+}
+
+/** Tasks a second, from the first that a worker receives to the last that it has done. */
+async function drain(): Promise<void> {
+  const tasks = 20_000;
+  const rate = (...script: string[]) => async (AMQP_URL: string) => {
+    await ended(start([...node, "bench/floor/new-task.ts", String(tasks)], AMQP_URL));
+    let [printed, first, last] = [0, 0, 0];
+    const worker = start([...node, ...script], AMQP_URL, (line) => {
+      if (line.startsWith("[x] Received")) first ||= performance.now();
+      if (line !== "[x] Done" || ++printed < tasks) return;
+      last = performance.now();
+      worker.signal("SIGINT");
+    });
+    await worker.exitCode;
+    return tasks / (last - first) * 1000;
+  };
+  const ours = rate("02-work-queues/worker.ts", "--prefetch", "100");
+  await compare(
+    "drain 20,000 tasks, prefetch 100",
+    "a second",
+    ours,
+    rate("bench/floor/worker.ts"),
+    ">= 0.85",
+  );
+}
+
+/** Calls a second, with few and with many under way; and what they leave in memory. */
+async function rpc(): Promise<void> {
+  const rate = (server: string[], client: string, calls: number, underWay: number) => () =>
+    withServer([...node, ...server], async (AMQP_URL) => {
+      const program = start([...node, client, String(calls), String(underWay)], AMQP_URL);
+      await ended(program);
+      const [, ms] = /calls in (.*) ms/.exec(program.stdout.join()) ?? [];
+      return calls / Number(ms) * 1000;
+    });
+  const lesson = ["06-rpc/server.ts", "--prefetch"];
+  const floor = ["bench/floor/rpc-server.ts"];
+
+  for (const underWay of [1, 100]) {
+    for (const prefetch of ["1", "50"]) {
+      const ours = rate([...lesson, prefetch], "bench/rpc-calls.ts", 2000, underWay);
+      const bare = rate([...floor, prefetch], "bench/floor/rpc-calls.ts", 2000, underWay);
+      await compare(`RPC, ${underWay} under way, prefetch ${prefetch}`, "a second", ours, bare, ">= 0.9");
+    }
+  }
+  const loaded = rate([...lesson, "1"], "bench/rpc-calls.ts", 2000, 2000);
+  const delayed = rate([...floor, "1", "delay"], "bench/floor/rpc-calls.ts", 50, 50);
+  await compare("RPC, all at once, beside a server without noDelay", "a second", loaded, delayed, ">= 40");
+
+  const heap = (which: 0 | 1) => () =>
+    withServer([...node, ...lesson, "50"], async (AMQP_URL) => {
+      const program = start([...node, "--expose-gc", "bench/rpc-memory.ts"], AMQP_URL);
+      await ended(program);
+      const [before = 0, after = 0, waiting] = program.stdout.at(-1)?.split(" ").map(Number) ?? [];
+      if (waiting !== 0) throw new Error(`${waiting} calls are left in the client's map`);
+      return [before, after][which] ?? 0;
+    });
+  await compare("RPC, heap after 20,000 calls beside before", "MB", heap(1), heap(0), "<= 1.05");
+}
+
+/** Takes the runs of the lesson and of the floor in turn, and adds a line to the table. */
+async function compare(
+  what: string,
+  unit: string,
+  lesson: (AMQP_URL: string) => Promise<number>,
+  floor: (AMQP_URL: string) => Promise<number>,
+  toReach: string,
+): Promise<void> {
+  console.error(`${what.trim()} ...`);
+  const figures: [lesson: number[], floor: number[]] = [[], []];
+  for (let i = 0; i < runs; i++) {
+    for (const [which, measure] of [lesson, floor].entries()) {
+      if (!broker) throw new Error("There is no broker yet");
+      figures[which]?.push(await measure(await createVirtualHost(broker)));
+    }
+  }
+  const [ours, bare] = figures.map((all) => all.sort((a, b) => a - b));
+  const cell = (all: number[] = []) =>
+    `${round(median(all))} ${unit} (${round(all.at(0) ?? 0)} to ${round(all.at(-1) ?? 0)})`;
+  lines.push([what, cell(ours), cell(bare), (median(ours) / median(bare)).toFixed(2), toReach]);
+}
+
+/** The middle one of numbers in order, or the mean of the two in the middle. */
+function median(all: number[] = []): number {
+  return ((all[(all.length - 1) >> 1] ?? 0) + (all[all.length >> 1] ?? 0)) / 2;
+}
+
+/** As many digits as mean something. */
+function round(n: number): string {
+  return n < 100 ? n.toFixed(1) : Math.round(n).toLocaleString("en");
+}
+
+/** Starts a program in the project's folder. */
+function start(command: string[], AMQP_URL: string, onLine?: (line: string) => void): Program {
+  return new Program(command, { env: { AMQP_URL }, onLine });
+}
+
+/** Waits until a program has ended, and well. */
+async function ended(program: Program): Promise<void> {
+  const code = await program.exitCode;
+  if (code !== 0) throw new Error(`A program ended with ${code}:\n${program.stderr.join("\n")}`);
+}
+
+/** Runs an RPC server in a virtual host of its own, while something is measured with it. */
+async function withServer<T>(server: string[], measure: (AMQP_URL: string) => Promise<T>): Promise<T> {
+  if (!broker) throw new Error("There is no broker yet");
+  const AMQP_URL = await createVirtualHost(broker);
+  const program = start(server, AMQP_URL);
+  await program.prints("[x] Awaiting RPC requests");
+  try {
+    return await measure(AMQP_URL);
+  } finally {
+    program.signal("SIGKILL");
+    await program.exitCode;
+  }
+}

@@ -1,0 +1,29 @@
+/** The floor for ../rpc-calls.ts: as many calls, as many of them under way at once, over a bare channel. */
+import { Buffer } from "node:buffer";
+import process from "node:process";
+import { connect } from "amqplib";
+
+const [calls = 0, underWay = 0] = process.argv.slice(2).map(Number);
+const connection = await connect(process.env.AMQP_URL ?? "", { noDelay: true });
+const channel = await connection.createChannel();
+const { queue: replyTo } = await channel.assertQueue("", { exclusive: true });
+const waiting = new Map<string, (answer: bigint) => void>();
+await channel.consume(replyTo, (answer) => {
+  waiting.get(answer?.properties.correlationId)?.(BigInt(answer?.content.toString() ?? ""));
+  waiting.delete(answer?.properties.correlationId);
+}, { noAck: true });
+
+let started = 0;
+async function callOneAfterTheOther(): Promise<void> {
+  while (started < calls) {
+    const correlationId = String(started++);
+    await new Promise<bigint>((resolve) => {
+      waiting.set(correlationId, resolve);
+      channel.sendToQueue("rpc_queue", Buffer.from("30"), { replyTo, correlationId });
+    });
+  }
+}
+const begin = performance.now();
+await Promise.all(Array.from({ length: underWay }, callOneAfterTheOther));
+console.log(`${calls} calls in ${performance.now() - begin} ms`);
+await connection.close();
