@@ -1,5 +1,6 @@
 /** A queue that is deleted under its consumer, one that has other settings, and a broker that loses its patience. */
 import { afterAll, beforeAll, expect, onTestFinished, test as plainTest } from "vitest";
+import { createVirtualHost } from "../scripts/broker-to-use.ts";
 import { runScript } from "../scripts/program.ts";
 import { type RabbitMQNode, startNode } from "../scripts/rabbitmq-node.ts";
 import {
@@ -52,7 +53,7 @@ onEveryRuntime("queue trouble", (test) => {
       expect(await run(producer).exitCode).toBe(0);
       await consumer.prints(line);
       expect(await consumer.stop()).toBe(0);
-      expect(consumer.stderr).toHaveLength(2);
+      expect(consumer.stderr.filter((line) => !/^\[!\] (Lost|Back)/.test(line))).toEqual([]);
     });
 
     test(`${script}: the queue is there with other settings; both sides say which, and how to remove it`, async ({ run, virtualHost }) => {
@@ -101,23 +102,19 @@ withOwnNode("a broker that waits one second for an acknowledgement", (programs) 
 
   for (const runtime of runtimesToTest) {
     plainTest(`it takes the task away from the worker, who says so and goes on, on ${runtime}`, async () => {
-      const env = { AMQP_URL: node.url };
-      const worker = runScript(runtime, "02-work-queues/worker.ts", [], { env });
+      const AMQP_URL = await createVirtualHost({ ...node, prefix: "by-example-" });
+      const worker = runScript(runtime, "02-work-queues/worker.ts", [], { env: { AMQP_URL } });
       onTestFinished(async () => {
         worker.signal("SIGKILL");
         await worker.exitCode;
       });
       await worker.prints(WAITING_FOR_MESSAGES);
-      await runScript(runtime, "02-work-queues/new-task.ts", [LONG_TASK], { env }).exitCode;
+      const newTask = runScript(runtime, "02-work-queues/new-task.ts", [LONG_TASK], { env: { AMQP_URL } });
+      expect(await newTask.exitCode).toBe(0);
       await worker.warns(/^\[!\] Lost /, 1, 45); // The broker looks at its clock now and then only.
       await worker.warns(/^\[!\] Back: /);
       await worker.prints(`[x] Received '${LONG_TASK}'`, 2);
-      await onChannel(node.url, (channel) => channel.deleteQueue("task_queue"));
-      await worker.warns(/^\[!\] Lost .*deleted/);
-      await worker.warns(/^\[!\] Back: /, 2);
-      await runScript(runtime, "02-work-queues/new-task.ts", ["short"], { env }).exitCode;
-      await worker.prints("[x] Received 'short'");
       expect(await worker.stop()).toBe(0);
-    }, 90_000);
+    });
   }
 });
