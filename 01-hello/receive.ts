@@ -5,10 +5,9 @@
  */
 import process from "node:process";
 import yargs from "yargs";
-import { hideBin } from "yargs/helpers";
 import { quoted, stayConnected, usageError } from "../shared/connection.ts";
 
-yargs(hideBin(process.argv))
+yargs(process.argv.slice(2))
   .usage("Usage: tsx 01-hello/receive.ts")
   .example("tsx 01-hello/receive.ts", "prints every message sent by 01-hello/send.ts")
   .demandCommand(0, 0, "", "Too many words: this script takes none")

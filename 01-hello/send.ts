@@ -7,10 +7,9 @@
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import yargs from "yargs";
-import { hideBin } from "yargs/helpers";
 import { quoted, usageError, withConfirmChannel } from "../shared/connection.ts";
 
-const { _: words } = yargs(hideBin(process.argv))
+const { _: words } = yargs(process.argv.slice(2))
   .usage("Usage: tsx 01-hello/send.ts [message..]")
   .example("tsx 01-hello/send.ts Good morning", "sends 'Good morning'")
   .parserConfiguration({ "parse-positional-numbers": false })

@@ -7,10 +7,9 @@
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import yargs from "yargs";
-import { hideBin } from "yargs/helpers";
 import { quoted, usageError, withConfirmChannel } from "../shared/connection.ts";
 
-const { _: words, count } = yargs(hideBin(process.argv))
+const { _: words, count } = yargs(process.argv.slice(2))
   .usage("Usage: tsx 02-work-queues/new-task.ts [message..] [--count N]")
   .example("tsx 02-work-queues/new-task.ts a hard task..", "sends a task of two seconds")
   .option("count", { number: true, default: 1, requiresArg: true, describe: "How often to send it" })

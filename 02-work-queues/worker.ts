@@ -6,10 +6,9 @@
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import yargs from "yargs";
-import { hideBin } from "yargs/helpers";
 import { quoted, stayConnected, usageError } from "../shared/connection.ts";
 
-const { prefetch } = yargs(hideBin(process.argv))
+const { prefetch } = yargs(process.argv.slice(2))
   .usage("Usage: tsx 02-work-queues/worker.ts [--prefetch N]")
   .example("tsx 02-work-queues/worker.ts --prefetch 10", "works on up to ten tasks at once")
   .option("prefetch", { number: true, default: 1, requiresArg: true, describe: "Tasks to take at once" })

@@ -7,10 +7,9 @@
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import yargs from "yargs";
-import { hideBin } from "yargs/helpers";
 import { quoted, usageError, withConfirmChannel } from "../shared/connection.ts";
 
-const { _: words } = yargs(hideBin(process.argv))
+const { _: words } = yargs(process.argv.slice(2))
   .usage("Usage: tsx 03-pubsub/emit-log.ts [message..]")
   .example("tsx 03-pubsub/emit-log.ts warning: hot", "publishes 'warning: hot'")
   .parserConfiguration({ "parse-positional-numbers": false })

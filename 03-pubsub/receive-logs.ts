@@ -5,10 +5,9 @@
  */
 import process from "node:process";
 import yargs from "yargs";
-import { hideBin } from "yargs/helpers";
 import { quoted, stayConnected, usageError } from "../shared/connection.ts";
 
-yargs(hideBin(process.argv))
+yargs(process.argv.slice(2))
   .usage("Usage: tsx 03-pubsub/receive-logs.ts")
   .example("tsx 03-pubsub/receive-logs.ts", "prints every message of 03-pubsub/emit-log.ts")
   .demandCommand(0, 0, "", "Too many words: this script takes none")

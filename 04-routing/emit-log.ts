@@ -7,10 +7,9 @@
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import yargs from "yargs";
-import { hideBin } from "yargs/helpers";
 import { escaped, quoted, usageError, withConfirmChannel } from "../shared/connection.ts";
 
-const { _: [severity = "info", ...words] } = yargs(hideBin(process.argv))
+const { _: [severity = "info", ...words] } = yargs(process.argv.slice(2))
   .usage("Usage: tsx 04-routing/emit-log.ts [severity] [message..]")
   .example("tsx 04-routing/emit-log.ts error disk full", "publishes 'disk full' as an error")
   .parserConfiguration({ "parse-positional-numbers": false })

@@ -5,10 +5,9 @@
  */
 import process from "node:process";
 import yargs from "yargs";
-import { hideBin } from "yargs/helpers";
 import { escaped, quoted, stayConnected, usageError } from "../shared/connection.ts";
 
-const { _: severities } = yargs(hideBin(process.argv))
+const { _: severities } = yargs(process.argv.slice(2))
   .usage("Usage: tsx 04-routing/receive-logs.ts <severity..>")
   .example("tsx 04-routing/receive-logs.ts warning error", "prints warnings and errors, nothing else")
   .demandCommand(1, "Name one severity or more, for example: info warning error")

@@ -8,10 +8,9 @@
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import yargs from "yargs";
-import { hideBin } from "yargs/helpers";
 import { escaped, quoted, usageError, withConfirmChannel } from "../shared/connection.ts";
 
-const { _: [key = "anonymous.info", ...words] } = yargs(hideBin(process.argv))
+const { _: [key = "anonymous.info", ...words] } = yargs(process.argv.slice(2))
   .usage("Usage: tsx 05-topics/emit-log.ts [routing-key] [message..]")
   .example("tsx 05-topics/emit-log.ts kern.critical on fire", "publishes 'on fire' as kern.critical")
   .parserConfiguration({ "parse-positional-numbers": false })

@@ -7,10 +7,9 @@
  */
 import process from "node:process";
 import yargs from "yargs";
-import { hideBin } from "yargs/helpers";
 import { escaped, quoted, stayConnected, usageError } from "../shared/connection.ts";
 
-const { _: patterns } = yargs(hideBin(process.argv))
+const { _: patterns } = yargs(process.argv.slice(2))
   .usage("Usage: tsx 05-topics/receive-logs.ts <pattern..>")
   .example('tsx 05-topics/receive-logs.ts "kern.*"', "prints what has two words, the first one kern")
   .demandCommand(1, 'Name one pattern or more, for example: "kern.*" "#.critical"')

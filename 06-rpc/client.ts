@@ -6,11 +6,10 @@
  */
 import process from "node:process";
 import yargs from "yargs";
-import { hideBin } from "yargs/helpers";
 import { usageError, withConfirmChannel } from "../shared/connection.ts";
 import { FibonacciRpcClient } from "./fibonacci-rpc-client.ts";
 
-const { _: words, timeout } = yargs(hideBin(process.argv))
+const { _: words, timeout } = yargs(process.argv.slice(2))
   .usage("Usage: tsx 06-rpc/client.ts [n..] [--timeout S]")
   .example("tsx 06-rpc/client.ts 10 20 300", "asks for three numbers at once")
   .option("timeout", {

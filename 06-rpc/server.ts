@@ -7,10 +7,9 @@
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import yargs from "yargs";
-import { hideBin } from "yargs/helpers";
 import { quoted, stayConnected, usageError } from "../shared/connection.ts";
 
-const { prefetch } = yargs(hideBin(process.argv))
+const { prefetch } = yargs(process.argv.slice(2))
   .usage("Usage: tsx 06-rpc/server.ts [--prefetch N]")
   .example("tsx 06-rpc/server.ts", "answers the requests of 06-rpc/client.ts")
   .option("prefetch", { number: true, default: 1, requiresArg: true, describe: "Requests to take at once" })

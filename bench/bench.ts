@@ -9,7 +9,6 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import yargs from "yargs";
-import { hideBin } from "yargs/helpers";
 import { type Broker, createVirtualHost, getBroker, leaveBroker } from "../scripts/broker-to-use.ts";
 import { Program, root, runtimes } from "../scripts/program.ts";
 import { stopSignal } from "../scripts/stop-signal.ts";
@@ -18,7 +17,7 @@ import { usageError } from "../shared/connection.ts";
 /** What is measured, by the name that it has on the command line. */
 const benches = { launch, publish, memory, drain, rpc };
 
-const { _: names, runs } = yargs(hideBin(process.argv))
+const { _: names, runs } = yargs(process.argv.slice(2))
   .usage(`Usage: npm run bench -- [${Object.keys(benches).join("|")}..] [--runs N]`)
   .example("npm run bench -- publish drain", "measures these two only")
   .option("runs", { number: true, default: 5, requiresArg: true, describe: "Runs for each figure" })

@@ -8,13 +8,12 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import { connect } from "amqplib";
 import yargs from "yargs";
-import { hideBin } from "yargs/helpers";
 import { usageError } from "../shared/connection.ts";
 import { root } from "./program.ts";
 import { accepts, findRabbitMQ, type RabbitMQNode, startNode } from "./rabbitmq-node.ts";
 import { stopSignal } from "./stop-signal.ts";
 
-const { port, ui, folder } = yargs(hideBin(process.argv))
+const { port, ui, folder } = yargs(process.argv.slice(2))
   .usage("Usage: npm run broker -- [--port N] [--ui N] [--folder F]")
   .example("npm run broker", "runs RabbitMQ where the lessons look for it")
   .option("port", { number: true, default: 5672, requiresArg: true, describe: "The port for AMQP" })

@@ -6,10 +6,9 @@
  */
 import process from "node:process";
 import yargs from "yargs";
-import { hideBin } from "yargs/helpers";
 import { quoted, usageError, withConfirmChannel } from "../shared/connection.ts";
 
-const { _: [kind, word] } = yargs(hideBin(process.argv))
+const { _: [kind, word] } = yargs(process.argv.slice(2))
   .usage("Usage: tsx scripts/delete.ts <queue|exchange> <name>")
   .example("tsx scripts/delete.ts queue hello", "deletes the queue hello, and the messages on it")
   .demandCommand(2, 2, "Say what to delete: queue or exchange, and its name", "Name one queue or exchange")

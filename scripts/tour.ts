@@ -6,7 +6,6 @@
  */
 import process from "node:process";
 import yargs from "yargs";
-import { hideBin } from "yargs/helpers";
 import { usageError } from "../shared/connection.ts";
 import { type Broker, createVirtualHost, getBroker, leaveBroker } from "./broker-to-use.ts";
 import { type Program, runScript, type Runtime, runtimes } from "./program.ts";
@@ -107,7 +106,7 @@ const lessons: Lesson[] = [
   },
 ];
 
-const { _: numbers } = yargs(hideBin(process.argv))
+const { _: numbers } = yargs(process.argv.slice(2))
   .usage("Usage: npm start -- [lesson..]")
   .example("npm start -- 5", "plays lesson 5 only")
   .check(({ _: numbers }) => numbers.every((n) => lessons[Number(n) - 1]) || "The lessons are 1 to 6")

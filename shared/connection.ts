@@ -4,6 +4,7 @@
  */
 import type { Buffer } from "node:buffer";
 import type { EventEmitter } from "node:events";
+import { existsSync } from "node:fs";
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
 import { fileURLToPath } from "node:url";
@@ -15,7 +16,6 @@ import {
   connect,
   IllegalOperationError,
 } from "amqplib";
-import { config } from "dotenv";
 import type { Argv } from "yargs";
 
 /** How long, in milliseconds, the broker may stay silent while a connection is being opened. */
@@ -38,7 +38,7 @@ let leavingSince: number | undefined;
  *   `work` throws) is told on stderr and ends the script with exit code 1
  */
 export async function withConfirmChannel(work: (channel: ConfirmChannel) => Promise<void>): Promise<void> {
-  const address = brokerAddress();
+  const address = await brokerAddress();
   leaveWhenAsked(async () => {}); // Nothing is unfinished that the broker should have back.
   try {
     const connection = await connect(address.href, { noDelay: true, timeout: CONNECT_TIMEOUT });
@@ -69,7 +69,7 @@ export async function withConfirmChannel(work: (channel: ConfirmChannel) => Prom
  *   script with exit code 1. Asked to leave, it ends with 0, and unfinished deliveries go back to their queue
  */
 export async function stayConnected(setUp: (channel: Channel) => Promise<void>): Promise<void> {
-  const address = brokerAddress();
+  const address = await brokerAddress();
   let channel: Channel | undefined;
   let trouble: unknown;
   try {
@@ -170,10 +170,14 @@ export function usageError(mistake: string, _error: unknown, usage: Argv): never
 }
 
 /** The broker's address: AMQP_URL from the environment, else from .env at the root, else this machine. */
-function brokerAddress(): URL {
+async function brokerAddress(): Promise<URL> {
   const path = fileURLToPath(new URL("../.env", import.meta.url));
-  const text = process.env.AMQP_URL ||
-    config({ path, quiet: true, processEnv: {} }).parsed?.AMQP_URL || "amqp://localhost";
+  const env: Record<string, string | undefined> = { AMQP_URL: process.env.AMQP_URL };
+  if (!env.AMQP_URL && existsSync(path)) {
+    const dotenv = await import("dotenv"); // Loaded where it is needed: what a script loads is most of its start.
+    dotenv.config({ path, quiet: true, processEnv: env });
+  }
+  const text = env.AMQP_URL || "amqp://localhost";
   if (/^amqps?:\/\//.test(text) && URL.canParse(text) && new URL(text).port !== "0") {
     const address = new URL(text);
     // A broker that is silent for 20 s (two heartbeats) is lost. https://www.rabbitmq.com/docs/heartbeats
