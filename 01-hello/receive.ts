@@ -3,17 +3,14 @@
  *
  *     npx tsx 01-hello/receive.ts
  */
-import process from "node:process";
-import yargs from "yargs";
-import { quoted, stayConnected, usageError } from "../shared/connection.ts";
+import { commandLine, refuse } from "../shared/command-line.ts";
+import { quoted, stayConnected } from "../shared/connection.ts";
 
-yargs(process.argv.slice(2))
-  .usage("Usage: tsx 01-hello/receive.ts")
-  .example("tsx 01-hello/receive.ts", "prints every message sent by 01-hello/send.ts")
-  .demandCommand(0, 0, "", "Too many words: this script takes none")
-  .strictOptions()
-  .fail(usageError)
-  .parseSync();
+const { words } = await commandLine({
+  usage: "tsx 01-hello/receive.ts",
+  example: ["tsx 01-hello/receive.ts", "prints every message sent by 01-hello/send.ts"],
+});
+if (words.length > 0) refuse("Too many words: this script takes none");
 
 await stayConnected(async (channel) => {
   // Declared here too, because nobody knows which of the two is started first.

@@ -5,17 +5,13 @@
  *     npx tsx 01-hello/send.ts Good morning
  */
 import { Buffer } from "node:buffer";
-import process from "node:process";
-import yargs from "yargs";
-import { quoted, usageError, withConfirmChannel } from "../shared/connection.ts";
+import { commandLine } from "../shared/command-line.ts";
+import { quoted, withConfirmChannel } from "../shared/connection.ts";
 
-const { _: words } = yargs(process.argv.slice(2))
-  .usage("Usage: tsx 01-hello/send.ts [message..]")
-  .example("tsx 01-hello/send.ts Good morning", "sends 'Good morning'")
-  .parserConfiguration({ "parse-positional-numbers": false })
-  .strictOptions()
-  .fail(usageError)
-  .parseSync();
+const { words } = await commandLine({
+  usage: "tsx 01-hello/send.ts [message..]",
+  example: ["tsx 01-hello/send.ts Good morning", "sends 'Good morning'"],
+});
 const message = words.length > 0 ? words.join(" ") : "Hello World!";
 
 await withConfirmChannel(async (channel) => {

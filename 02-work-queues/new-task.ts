@@ -5,19 +5,15 @@
  *     npx tsx 02-work-queues/new-task.ts a quick one --count 1000
  */
 import { Buffer } from "node:buffer";
-import process from "node:process";
-import yargs from "yargs";
-import { quoted, usageError, withConfirmChannel } from "../shared/connection.ts";
+import { commandLine, refuse } from "../shared/command-line.ts";
+import { quoted, withConfirmChannel } from "../shared/connection.ts";
 
-const { _: words, count } = yargs(process.argv.slice(2))
-  .usage("Usage: tsx 02-work-queues/new-task.ts [message..] [--count N]")
-  .example("tsx 02-work-queues/new-task.ts a hard task..", "sends a task of two seconds")
-  .option("count", { number: true, default: 1, requiresArg: true, describe: "How often to send it" })
-  .check(({ count }) => (Number.isSafeInteger(count) && count > 0) || "--count takes a whole number from 1")
-  .parserConfiguration({ "parse-positional-numbers": false })
-  .strictOptions()
-  .fail(usageError)
-  .parseSync();
+const { words, count } = await commandLine({
+  usage: "tsx 02-work-queues/new-task.ts [message..] [--count N]",
+  example: ["tsx 02-work-queues/new-task.ts a hard task..", "sends a task of two seconds"],
+  describe: { count: "How often to send it" },
+}, { count: 1 });
+if (!Number.isSafeInteger(count) || count < 1) refuse("--count takes a whole number from 1");
 const message = words.length > 0 ? words.join(" ") : "Hello World!";
 
 /** So many messages are under way at most: enough to keep the broker busy, few enough for any memory. */

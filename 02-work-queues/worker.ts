@@ -3,20 +3,17 @@
  *
  *     npx tsx 02-work-queues/worker.ts
  */
-import process from "node:process";
 import { setTimeout } from "node:timers/promises";
-import yargs from "yargs";
-import { quoted, stayConnected, usageError } from "../shared/connection.ts";
+import { commandLine, refuse } from "../shared/command-line.ts";
+import { quoted, stayConnected } from "../shared/connection.ts";
 
-const { prefetch } = yargs(process.argv.slice(2))
-  .usage("Usage: tsx 02-work-queues/worker.ts [--prefetch N]")
-  .example("tsx 02-work-queues/worker.ts --prefetch 10", "works on up to ten tasks at once")
-  .option("prefetch", { number: true, default: 1, requiresArg: true, describe: "Tasks to take at once" })
-  .check(({ prefetch: n }) => (Number.isInteger(n) && n > 0 && n < 65536) || "--prefetch takes 1 to 65535")
-  .demandCommand(0, 0, "", "Too many words: this script takes none")
-  .strictOptions()
-  .fail(usageError)
-  .parseSync();
+const { words, prefetch } = await commandLine({
+  usage: "tsx 02-work-queues/worker.ts [--prefetch N]",
+  example: ["tsx 02-work-queues/worker.ts --prefetch 10", "works on up to ten tasks at once"],
+  describe: { prefetch: "Tasks to take at once" },
+}, { prefetch: 1 });
+if (words.length > 0) refuse("Too many words: this script takes none");
+if (!Number.isInteger(prefetch) || prefetch < 1 || prefetch > 65_535) refuse("--prefetch takes 1 to 65535");
 
 await stayConnected(async (channel) => {
   await channel.assertQueue("task_queue", { durable: true, arguments: { "x-queue-type": "quorum" } });

@@ -5,17 +5,13 @@
  *     npx tsx 03-pubsub/emit-log.ts warning: the disk is nearly full
  */
 import { Buffer } from "node:buffer";
-import process from "node:process";
-import yargs from "yargs";
-import { quoted, usageError, withConfirmChannel } from "../shared/connection.ts";
+import { commandLine } from "../shared/command-line.ts";
+import { quoted, withConfirmChannel } from "../shared/connection.ts";
 
-const { _: words } = yargs(process.argv.slice(2))
-  .usage("Usage: tsx 03-pubsub/emit-log.ts [message..]")
-  .example("tsx 03-pubsub/emit-log.ts warning: hot", "publishes 'warning: hot'")
-  .parserConfiguration({ "parse-positional-numbers": false })
-  .strictOptions()
-  .fail(usageError)
-  .parseSync();
+const { words } = await commandLine({
+  usage: "tsx 03-pubsub/emit-log.ts [message..]",
+  example: ["tsx 03-pubsub/emit-log.ts warning: hot", "publishes 'warning: hot'"],
+});
 const message = words.length > 0 ? words.join(" ") : "info: Hello World!";
 
 await withConfirmChannel(async (channel) => {

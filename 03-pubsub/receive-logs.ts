@@ -3,17 +3,14 @@
  *
  *     npx tsx 03-pubsub/receive-logs.ts
  */
-import process from "node:process";
-import yargs from "yargs";
-import { quoted, stayConnected, usageError } from "../shared/connection.ts";
+import { commandLine, refuse } from "../shared/command-line.ts";
+import { quoted, stayConnected } from "../shared/connection.ts";
 
-yargs(process.argv.slice(2))
-  .usage("Usage: tsx 03-pubsub/receive-logs.ts")
-  .example("tsx 03-pubsub/receive-logs.ts", "prints every message of 03-pubsub/emit-log.ts")
-  .demandCommand(0, 0, "", "Too many words: this script takes none")
-  .strictOptions()
-  .fail(usageError)
-  .parseSync();
+const { words } = await commandLine({
+  usage: "tsx 03-pubsub/receive-logs.ts",
+  example: ["tsx 03-pubsub/receive-logs.ts", "prints every message of 03-pubsub/emit-log.ts"],
+});
+if (words.length > 0) refuse("Too many words: this script takes none");
 
 await stayConnected(async (channel) => {
   await channel.assertExchange("logs", "fanout", { durable: false });

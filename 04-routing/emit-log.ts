@@ -5,18 +5,13 @@
  *     npx tsx 04-routing/emit-log.ts error disk full
  */
 import { Buffer } from "node:buffer";
-import process from "node:process";
-import yargs from "yargs";
-import { escaped, quoted, usageError, withConfirmChannel } from "../shared/connection.ts";
+import { commandLine } from "../shared/command-line.ts";
+import { escaped, quoted, withConfirmChannel } from "../shared/connection.ts";
 
-const { _: [severity = "info", ...words] } = yargs(process.argv.slice(2))
-  .usage("Usage: tsx 04-routing/emit-log.ts [severity] [message..]")
-  .example("tsx 04-routing/emit-log.ts error disk full", "publishes 'disk full' as an error")
-  .parserConfiguration({ "parse-positional-numbers": false })
-  .strictOptions()
-  .fail(usageError)
-  .parseSync();
-const routingKey = String(severity);
+const { words: [routingKey = "info", ...words] } = await commandLine({
+  usage: "tsx 04-routing/emit-log.ts [severity] [message..]",
+  example: ["tsx 04-routing/emit-log.ts error disk full", "publishes 'disk full' as an error"],
+});
 const message = words.length > 0 ? words.join(" ") : "Hello World!";
 
 await withConfirmChannel(async (channel) => {

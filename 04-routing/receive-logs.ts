@@ -3,18 +3,14 @@
  *
  *     npx tsx 04-routing/receive-logs.ts warning error
  */
-import process from "node:process";
-import yargs from "yargs";
-import { escaped, quoted, stayConnected, usageError } from "../shared/connection.ts";
+import { commandLine, refuse } from "../shared/command-line.ts";
+import { escaped, quoted, stayConnected } from "../shared/connection.ts";
 
-const { _: severities } = yargs(process.argv.slice(2))
-  .usage("Usage: tsx 04-routing/receive-logs.ts <severity..>")
-  .example("tsx 04-routing/receive-logs.ts warning error", "prints warnings and errors, nothing else")
-  .demandCommand(1, "Name one severity or more, for example: info warning error")
-  .parserConfiguration({ "parse-positional-numbers": false })
-  .strictOptions()
-  .fail(usageError)
-  .parseSync();
+const { words: severities } = await commandLine({
+  usage: "tsx 04-routing/receive-logs.ts <severity..>",
+  example: ["tsx 04-routing/receive-logs.ts warning error", "prints warnings and errors, nothing else"],
+});
+if (severities.length === 0) refuse("Name one severity or more, for example: info warning error");
 
 await stayConnected(async (channel) => {
   await channel.assertExchange("direct_logs", "direct", { durable: false });
@@ -22,7 +18,7 @@ await stayConnected(async (channel) => {
 
   // One queue may have many bindings: one for each severity we want.
   for (const severity of severities) {
-    await channel.bindQueue(queue, "direct_logs", String(severity));
+    await channel.bindQueue(queue, "direct_logs", severity);
   }
 
   console.log("[*] Waiting for logs. To exit press CTRL+C");

@@ -6,18 +6,13 @@
  *     npx tsx 05-topics/emit-log.ts kern.critical A critical kernel error
  */
 import { Buffer } from "node:buffer";
-import process from "node:process";
-import yargs from "yargs";
-import { escaped, quoted, usageError, withConfirmChannel } from "../shared/connection.ts";
+import { commandLine } from "../shared/command-line.ts";
+import { escaped, quoted, withConfirmChannel } from "../shared/connection.ts";
 
-const { _: [key = "anonymous.info", ...words] } = yargs(process.argv.slice(2))
-  .usage("Usage: tsx 05-topics/emit-log.ts [routing-key] [message..]")
-  .example("tsx 05-topics/emit-log.ts kern.critical on fire", "publishes 'on fire' as kern.critical")
-  .parserConfiguration({ "parse-positional-numbers": false })
-  .strictOptions()
-  .fail(usageError)
-  .parseSync();
-const routingKey = String(key);
+const { words: [routingKey = "anonymous.info", ...words] } = await commandLine({
+  usage: "tsx 05-topics/emit-log.ts [routing-key] [message..]",
+  example: ["tsx 05-topics/emit-log.ts kern.critical on fire", "publishes 'on fire' as kern.critical"],
+});
 const message = words.length > 0 ? words.join(" ") : "Hello World!";
 
 await withConfirmChannel(async (channel) => {

@@ -5,18 +5,14 @@
  *     npx tsx 05-topics/receive-logs.ts "kern.*" "*.critical"
  *     npx tsx 05-topics/receive-logs.ts "#"
  */
-import process from "node:process";
-import yargs from "yargs";
-import { escaped, quoted, stayConnected, usageError } from "../shared/connection.ts";
+import { commandLine, refuse } from "../shared/command-line.ts";
+import { escaped, quoted, stayConnected } from "../shared/connection.ts";
 
-const { _: patterns } = yargs(process.argv.slice(2))
-  .usage("Usage: tsx 05-topics/receive-logs.ts <pattern..>")
-  .example('tsx 05-topics/receive-logs.ts "kern.*"', "prints what has two words, the first one kern")
-  .demandCommand(1, 'Name one pattern or more, for example: "kern.*" "#.critical"')
-  .parserConfiguration({ "parse-positional-numbers": false })
-  .strictOptions()
-  .fail(usageError)
-  .parseSync();
+const { words: patterns } = await commandLine({
+  usage: "tsx 05-topics/receive-logs.ts <pattern..>",
+  example: ['tsx 05-topics/receive-logs.ts "kern.*"', "prints what has two words, the first one kern"],
+});
+if (patterns.length === 0) refuse('Name one pattern or more, for example: "kern.*" "#.critical"');
 
 await stayConnected(async (channel) => {
   await channel.assertExchange("topic_logs", "topic", { durable: false });
@@ -24,7 +20,7 @@ await stayConnected(async (channel) => {
 
   // One binding for each pattern. A message that fits several of them still arrives once: it is one queue.
   for (const pattern of patterns) {
-    await channel.bindQueue(queue, "topic_logs", String(pattern));
+    await channel.bindQueue(queue, "topic_logs", pattern);
   }
 
   console.log("[*] Waiting for logs. To exit press CTRL+C");

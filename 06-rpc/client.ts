@@ -5,25 +5,17 @@
  *     npx tsx 06-rpc/client.ts 10 20 300
  */
 import process from "node:process";
-import yargs from "yargs";
-import { usageError, withConfirmChannel } from "../shared/connection.ts";
+import { commandLine, refuse } from "../shared/command-line.ts";
+import { withConfirmChannel } from "../shared/connection.ts";
 import { FibonacciRpcClient } from "./fibonacci-rpc-client.ts";
 
-const { _: words, timeout } = yargs(process.argv.slice(2))
-  .usage("Usage: tsx 06-rpc/client.ts [n..] [--timeout S]")
-  .example("tsx 06-rpc/client.ts 10 20 300", "asks for three numbers at once")
-  .option("timeout", {
-    number: true,
-    default: 10,
-    requiresArg: true,
-    describe: "Seconds to wait for an answer",
-  })
-  .check(({ timeout }) => (timeout > 0 && timeout <= 86_400) || "--timeout takes seconds, up to a day")
-  .check(({ _: words }) => words.every((n) => /^\d+$/.test(String(n))) || "n must be a whole number from 0")
-  .parserConfiguration({ "parse-positional-numbers": false })
-  .strictOptions()
-  .fail(usageError)
-  .parseSync();
+const { words, timeout } = await commandLine({
+  usage: "tsx 06-rpc/client.ts [n..] [--timeout S]",
+  example: ["tsx 06-rpc/client.ts 10 20 300", "asks for three numbers at once"],
+  describe: { timeout: "Seconds to wait for an answer" },
+}, { timeout: 10 });
+if (!words.every((n) => /^\d+$/.test(n))) refuse("n must be a whole number from 0");
+if (!(timeout > 0 && timeout <= 86_400)) refuse("--timeout takes seconds, up to a day");
 const numbers = words.length > 0 ? words.map(BigInt) : [30n];
 
 await withConfirmChannel(async (channel) => {

@@ -5,19 +5,16 @@
  *     npx tsx 06-rpc/server.ts
  */
 import { Buffer } from "node:buffer";
-import process from "node:process";
-import yargs from "yargs";
-import { quoted, stayConnected, usageError } from "../shared/connection.ts";
+import { commandLine, refuse } from "../shared/command-line.ts";
+import { quoted, stayConnected } from "../shared/connection.ts";
 
-const { prefetch } = yargs(process.argv.slice(2))
-  .usage("Usage: tsx 06-rpc/server.ts [--prefetch N]")
-  .example("tsx 06-rpc/server.ts", "answers the requests of 06-rpc/client.ts")
-  .option("prefetch", { number: true, default: 1, requiresArg: true, describe: "Requests to take at once" })
-  .check(({ prefetch: n }) => (Number.isInteger(n) && n > 0 && n < 65536) || "--prefetch takes 1 to 65535")
-  .demandCommand(0, 0, "", "Too many words: this script takes none")
-  .strictOptions()
-  .fail(usageError)
-  .parseSync();
+const { words, prefetch } = await commandLine({
+  usage: "tsx 06-rpc/server.ts [--prefetch N]",
+  example: ["tsx 06-rpc/server.ts", "answers the requests of 06-rpc/client.ts"],
+  describe: { prefetch: "Requests to take at once" },
+}, { prefetch: 1 });
+if (words.length > 0) refuse("Too many words: this script takes none");
+if (!Number.isInteger(prefetch) || prefetch < 1 || prefetch > 65_535) refuse("--prefetch takes 1 to 65535");
 
 /** The largest n that is answered, with 20,899 digits: a request that took long would keep the heartbeats waiting. */
 const LARGEST_N = 100_000;

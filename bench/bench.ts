@@ -8,26 +8,21 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
-import yargs from "yargs";
 import { type Broker, createVirtualHost, getBroker, leaveBroker } from "../scripts/broker-to-use.ts";
 import { Program, root, runtimes } from "../scripts/program.ts";
 import { stopSignal } from "../scripts/stop-signal.ts";
-import { usageError } from "../shared/connection.ts";
+import { commandLine, refuse } from "../shared/command-line.ts";
 
 /** What is measured, by the name that it has on the command line. */
 const benches = { launch, publish, memory, drain, rpc };
 
-const { _: names, runs } = yargs(process.argv.slice(2))
-  .usage(`Usage: npm run bench -- [${Object.keys(benches).join("|")}..] [--runs N]`)
-  .example("npm run bench -- publish drain", "measures these two only")
-  .option("runs", { number: true, default: 5, requiresArg: true, describe: "Runs for each figure" })
-  .check(({ runs }) => (Number.isInteger(runs) && runs > 0) || "--runs takes a whole number from 1")
-  .check(({ _: names }) =>
-    names.every((name) => name in benches) || `There are: ${Object.keys(benches).join(", ")}`
-  )
-  .strictOptions()
-  .fail(usageError)
-  .parseSync();
+const { words: names, runs } = await commandLine({
+  usage: `npm run bench -- [${Object.keys(benches).join("|")}..] [--runs N]`,
+  example: ["npm run bench -- publish drain", "measures these two only"],
+  describe: { runs: "Runs for each figure" },
+}, { runs: 5 });
+if (!names.every((name) => name in benches)) refuse(`There are: ${Object.keys(benches).join(", ")}`);
+if (!Number.isInteger(runs) || runs < 1) refuse("--runs takes a whole number from 1");
 
 const node = runtimes.tsx.command;
 const lines: string[][] = [["", "lesson", "floor", "ratio", "to reach"]];

@@ -7,35 +7,23 @@
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { connect } from "amqplib";
-import yargs from "yargs";
-import { usageError } from "../shared/connection.ts";
+import { commandLine, refuse } from "../shared/command-line.ts";
 import { root } from "./program.ts";
 import { accepts, findRabbitMQ, type RabbitMQNode, startNode } from "./rabbitmq-node.ts";
 import { stopSignal } from "./stop-signal.ts";
 
-const { port, ui, folder } = yargs(process.argv.slice(2))
-  .usage("Usage: npm run broker -- [--port N] [--ui N] [--folder F]")
-  .example("npm run broker", "runs RabbitMQ where the lessons look for it")
-  .option("port", { number: true, default: 5672, requiresArg: true, describe: "The port for AMQP" })
-  .option("ui", {
-    number: true,
-    default: 15672,
-    requiresArg: true,
-    describe: "The port for the management UI",
-  })
-  .option("folder", {
-    string: true,
-    default: join(root, ".rabbitmq"),
-    requiresArg: true,
-    describe: "Keeps the data",
-  })
-  .check(({ port, ui }) =>
-    [port, ui].every((n) => Number.isInteger(n) && n > 0 && n < 65536) || "A port is a number from 1 to 65535"
-  )
-  .demandCommand(0, 0, "", "Too many words: this script takes none")
-  .strictOptions()
-  .fail(usageError)
-  .parseSync();
+const { words: [folder = join(root, ".rabbitmq"), ...more], port, ui } = await commandLine({
+  usage: "npm run broker -- [folder] [--port N] [--ui N]",
+  example: [
+    "npm run broker",
+    "runs RabbitMQ where the lessons look for it, and keeps its data in .rabbitmq/",
+  ],
+  describe: { port: "The port for AMQP", ui: "The port for the management UI" },
+}, { port: 5672, ui: 15672 });
+if (more.length > 0) refuse("Too many words: this script takes one folder");
+if (![port, ui].every((n) => Number.isInteger(n) && n > 0 && n < 65536)) {
+  refuse("A port is a number from 1 to 65535");
+}
 
 if (await accepts(port)) {
   const answer = await whoAnswers();

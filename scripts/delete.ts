@@ -4,20 +4,16 @@
  *
  *     npx tsx scripts/delete.ts queue hello
  */
-import process from "node:process";
-import yargs from "yargs";
-import { quoted, usageError, withConfirmChannel } from "../shared/connection.ts";
+import { commandLine, refuse } from "../shared/command-line.ts";
+import { quoted, withConfirmChannel } from "../shared/connection.ts";
 
-const { _: [kind, word] } = yargs(process.argv.slice(2))
-  .usage("Usage: tsx scripts/delete.ts <queue|exchange> <name>")
-  .example("tsx scripts/delete.ts queue hello", "deletes the queue hello, and the messages on it")
-  .demandCommand(2, 2, "Say what to delete: queue or exchange, and its name", "Name one queue or exchange")
-  .check(({ _: [kind] }) => kind === "queue" || kind === "exchange" || "The first word is queue or exchange")
-  .parserConfiguration({ "parse-positional-numbers": false })
-  .strictOptions()
-  .fail(usageError)
-  .parseSync();
-const name = String(word);
+const { words: [kind, name = "", ...more] } = await commandLine({
+  usage: "tsx scripts/delete.ts <queue|exchange> <name>",
+  example: ["tsx scripts/delete.ts queue hello", "deletes the queue hello, and the messages on it"],
+});
+if ((kind !== "queue" && kind !== "exchange") || !name || more.length > 0) {
+  refuse("Say what to delete: queue or exchange, and its name");
+}
 
 await withConfirmChannel(async (channel) => {
   if (kind === "queue") await channel.deleteQueue(name);

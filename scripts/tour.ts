@@ -5,8 +5,7 @@
  *     npm start -- 5      (one lesson)
  */
 import process from "node:process";
-import yargs from "yargs";
-import { usageError } from "../shared/connection.ts";
+import { commandLine, refuse } from "../shared/command-line.ts";
 import { type Broker, createVirtualHost, getBroker, leaveBroker } from "./broker-to-use.ts";
 import { type Program, runScript, type Runtime, runtimes } from "./program.ts";
 import { stopSignal } from "./stop-signal.ts";
@@ -106,15 +105,13 @@ const lessons: Lesson[] = [
   },
 ];
 
-const { _: numbers } = yargs(process.argv.slice(2))
-  .usage("Usage: npm start -- [lesson..]")
-  .example("npm start -- 5", "plays lesson 5 only")
-  .check(({ _: numbers }) => numbers.every((n) => lessons[Number(n) - 1]) || "The lessons are 1 to 6")
-  .strictOptions()
-  .fail(usageError)
-  .parseSync();
+const { words: numbers } = await commandLine({
+  usage: "npm start -- [lesson..]",
+  example: ["npm start -- 5", "plays lesson 5 only"],
+});
+if (!numbers.every((n) => lessons[Number(n) - 1])) refuse("The lessons are 1 to 6");
 
-const chosen = lessons.filter((_, i) => numbers.length === 0 || numbers.includes(i + 1));
+const chosen = lessons.filter((_, i) => numbers.length === 0 || numbers.some((n) => Number(n) === i + 1));
 const runtime: Runtime = process.versions.deno ? "deno" : "tsx";
 const stopping = stopSignal(() => cast.forEach((program) => program.signal("SIGKILL")));
 stopping.addEventListener("abort", () => cast.forEach((program) => program.signal("SIGINT")));

@@ -16,7 +16,6 @@ import {
   connect,
   IllegalOperationError,
 } from "amqplib";
-import type { Argv } from "yargs";
 
 /** How long, in milliseconds, the broker may stay silent while a connection is being opened. */
 const CONNECT_TIMEOUT = 3000;
@@ -153,20 +152,6 @@ export function quoted(text: Buffer | string): string {
  */
 export function escaped(text: string): string {
   return quoted(text).slice(1, -1);
-}
-
-/**
- * For yargs' `.fail()` (https://yargs.js.org/docs/#api-reference-failfn-boolean): says on stderr what is wrong with the
- * command line and how it is meant, and ends the script with exit code 1.
- *
- * @param mistake what yargs or a `.check()` found, one line
- * @param _error the error behind it, if there is one
- * @param usage the yargs that found it
- */
-export function usageError(mistake: string, _error: unknown, usage: Argv): never {
-  warn(mistake);
-  usage.showHelp("error");
-  process.exit(1);
 }
 
 /** The broker's address: AMQP_URL from the environment, else from .env at the root, else this machine. */

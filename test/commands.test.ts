@@ -61,7 +61,7 @@ withOwnNode("the commands", (programs) => {
   test("the broker keeps what is in durable queues until the next time", async () => {
     const folder = folderForTest();
     const port = await freePort();
-    const options = ["--port", String(port), "--ui", String(await freePort()), "--folder", folder];
+    const options = ["--port", String(port), "--ui", String(await freePort()), folder];
     const env = { AMQP_URL: `amqp://localhost:${port}` };
 
     const today = run({}, "scripts/broker.ts", ...options);
