@@ -30,7 +30,7 @@ await stayConnected(async (channel) => {
     console.log(`[x] Received ${quoted(task)}`);
 
     const dots = task.split(".").length - 1;
-    await setTimeout(dots * 1000);
+    if (dots > 0) await setTimeout(dots * 1000);
     console.log("[x] Done");
 
     // If we die before this line, RabbitMQ gives the task to another worker: no task is lost, but one may be done

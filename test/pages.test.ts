@@ -38,7 +38,7 @@ describe.each(pages)("%s", (page) => {
     }
     if (folder === ".") return;
     const sources = readdirSync(join(root, folder)).map((name) => read(join(folder, name))).join();
-    for (const [, option] of text.matchAll(/ --([a-z]+)/g)) expect(sources).toContain(`.option("${option}"`);
+    for (const [, option] of text.matchAll(/ --([a-z]+)/g)) expect(sources).toContain(`[--${option} `);
   });
 
   test("its links lead somewhere", () => {
