@@ -77,7 +77,7 @@ async function launch(): Promise<void> {
       `<= ${toReach}`,
     );
     const sleeper = time("bench/floor/send-and-sleep.ts");
-    await compare(`  beside one that sleeps 500 ms`, "ms", send, sleeper, "< 1");
+    await compare("  beside one that sleeps 500 ms", "ms", send, sleeper, "< 1");
     await withServer([...node, "06-rpc/server.ts"], (AMQP_URL) => {
       const [ours, floor] = [time("06-rpc/client.ts", "30"), time("bench/floor/rpc-client.ts")];
       const there = (measure: typeof ours) => () => measure(AMQP_URL);
@@ -94,20 +94,16 @@ async function launch(): Promise<void> {
 
 /** Messages a second, confirmed: from the first that are reported as sent to the last. */
 async function publish(): Promise<void> {
-  const rate = (...script: string[]) => async (AMQP_URL: string) => {
+  const rate = (count: number, window: number, ...script: string[]) => async (AMQP_URL: string) => {
     let first = 0;
-    const program = start([...node, ...script], AMQP_URL, () => first ||= performance.now());
-    await ended(program);
-    return (20_000 - 500) / (performance.now() - first) * 1000;
+    await ended(start([...node, ...script], AMQP_URL, () => first ||= performance.now()));
+    return (count - window) / (performance.now() - first) * 1000;
   };
-  const ours = rate("02-work-queues/new-task.ts", "task", "--count", "20000");
-  await compare(
-    "publish 20,000 tasks, confirmed",
-    "a second",
-    ours,
-    rate("bench/floor/new-task.ts", "20000"),
-    ">= 0.85",
-  );
+  const ours = rate(20_000, 500, "02-work-queues/new-task.ts", "task", "--count", "20000");
+  const floor = rate(20_000, 500, "bench/floor/new-task.ts", "20000");
+  await compare("publish 20,000 tasks, confirmed", "a second", ours, floor, ">= 0.85");
+  const oneByOne = rate(1000, 1, "bench/floor/new-task.ts", "1000", "1");
+  await compare("  beside waiting for each confirm", "a second", ours, oneByOne);
 }
 
 /** Peak memory of the same producer, with few messages to send and with many. */
@@ -124,27 +120,22 @@ async function memory(): Promise<void> {
 
 /** Tasks a second, from the first that a worker receives to the last that it has done. */
 async function drain(): Promise<void> {
-  const tasks = 20_000;
-  const rate = (...script: string[]) => async (AMQP_URL: string) => {
+  const rate = (tasks: number, ...script: string[]) => async (AMQP_URL: string) => {
     await ended(start([...node, "bench/floor/new-task.ts", String(tasks)], AMQP_URL));
-    let [printed, first, last] = [0, 0, 0];
+    let [done, first, last] = [0, 0, 0];
     const worker = start([...node, ...script], AMQP_URL, (line) => {
       if (line.startsWith("[x] Received")) first ||= performance.now();
-      if (line !== "[x] Done" || ++printed < tasks) return;
+      if (line !== "[x] Done" || ++done < tasks) return;
       last = performance.now();
       worker.signal("SIGINT");
     });
     await worker.exitCode;
     return tasks / (last - first) * 1000;
   };
-  const ours = rate("02-work-queues/worker.ts", "--prefetch", "100");
-  await compare(
-    "drain 20,000 tasks, prefetch 100",
-    "a second",
-    ours,
-    rate("bench/floor/worker.ts"),
-    ">= 0.85",
-  );
+  const ours = rate(20_000, "02-work-queues/worker.ts", "--prefetch", "100");
+  const floor = rate(20_000, "bench/floor/worker.ts");
+  await compare("drain 20,000 tasks, prefetch 100", "a second", ours, floor, ">= 0.85");
+  await compare("  beside prefetch 1", "a second", ours, rate(2000, "02-work-queues/worker.ts"));
 }
 
 /** Calls a second, with few and with many under way; and what they leave in memory. */
@@ -187,7 +178,7 @@ async function compare(
   unit: string,
   lesson: (AMQP_URL: string) => Promise<number>,
   floor: (AMQP_URL: string) => Promise<number>,
-  toReach: string,
+  toReach = "",
 ): Promise<void> {
   console.error(`${what.trim()} ...`);
   const figures: [lesson: number[], floor: number[]] = [[], []];
