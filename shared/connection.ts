@@ -157,12 +157,12 @@ export function escaped(text: string): string {
 /** The broker's address: AMQP_URL from the environment, else from .env at the root, else this machine. */
 async function brokerAddress(): Promise<URL> {
   const path = fileURLToPath(new URL("../.env", import.meta.url));
-  const env: Record<string, string | undefined> = { AMQP_URL: process.env.AMQP_URL };
-  if (!env.AMQP_URL && existsSync(path)) {
-    const dotenv = await import("dotenv"); // Loaded where it is needed: what a script loads is most of its start.
-    dotenv.config({ path, quiet: true, processEnv: env });
+  let text = process.env.AMQP_URL;
+  if (!text && existsSync(path)) {
+    const { config } = await import("dotenv"); // Loaded where it is needed: a launch is mostly loading.
+    text = config({ path, quiet: true, processEnv: {} }).parsed?.AMQP_URL;
   }
-  const text = env.AMQP_URL || "amqp://localhost";
+  text ||= "amqp://localhost";
   if (/^amqps?:\/\//.test(text) && URL.canParse(text) && new URL(text).port !== "0") {
     const address = new URL(text);
     // A broker that is silent for 20 s (two heartbeats) is lost. https://www.rabbitmq.com/docs/heartbeats

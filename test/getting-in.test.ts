@@ -1,9 +1,13 @@
 /** Addresses that lead to no broker, or to one that does not let us in. */
 import { once } from "node:events";
+import { cpSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { expect, inject, onTestFinished } from "vitest";
+import { temporaryFolder } from "../scripts/clean-up.ts";
+import { Program, root, runtimes } from "../scripts/program.ts";
 import { freePort } from "../scripts/rabbitmq-node.ts";
-import { onEveryRuntime } from "./lesson-test.ts";
+import { messagesOn, onEveryRuntime } from "./lesson-test.ts";
 
 onEveryRuntime("getting in", (test) => {
   /** What a person sees for each address: in all cases exit code 1, soon, and nothing else. */
@@ -63,6 +67,26 @@ onEveryRuntime("getting in", (test) => {
     /^\[!\] Nothing listens at amqp:\/\/me:\*\*\*@localhost:\d+\.$/,
     /^\[!\] Start a broker in another terminal: npm run broker$/,
   ]);
+
+  test("the address may stand in .env; the environment goes first", async ({ virtualHost, runtime }) => {
+    // In a copy of the project, so that a person's own .env is left alone.
+    const { path, remove } = temporaryFolder("getting-in-test-");
+    onTestFinished(remove);
+    for (const part of ["01-hello", "shared", "package.json", "deno.json"]) {
+      cpSync(join(root, part), join(path, part), { recursive: true });
+    }
+    symlinkSync(join(root, "node_modules"), join(path, "node_modules"));
+    writeFileSync(join(path, ".env"), `AMQP_URL=${virtualHost}\n`);
+    const send = (AMQP_URL: string) => {
+      const command = [...runtimes[runtime].command, join(path, "01-hello/send.ts")];
+      return new Program(command, { env: { AMQP_URL }, cwd: path });
+    };
+    expect(await send("").exitCode).toBe(0);
+    expect(await messagesOn(virtualHost, "hello")).toBe(1);
+    const elsewhere = send(`amqp://127.0.0.1:${await freePort()}`);
+    expect(await elsewhere.exitCode).toBe(1);
+    expect(elsewhere.stderr[0]).toMatch(/^\[!\] Nothing listens at amqp:\/\/127\.0\.0\.1/);
+  });
 });
 
 /** An address where something listens that never says a word. */

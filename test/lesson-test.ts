@@ -16,6 +16,8 @@ export const QUORUM = { durable: true, arguments: { "x-queue-type": "quorum" } }
 
 /** What a test gets. */
 export interface LessonFixtures {
+  /** The runtime that it is run with. */
+  runtime: Runtime;
   /** A virtual host of the test's own, as an address; deleted after the test. */
   virtualHost: string;
   /** Starts a script on it. What still runs after the test is killed. */
@@ -58,6 +60,7 @@ export function withOwnNode(name: string, define: (programs: string) => void): v
 /** Vitest's `test`, with {@linkcode LessonFixtures} for a runtime. https://vitest.dev/guide/test-context */
 function lessonTest(runtime: Runtime) {
   return test.extend<LessonFixtures>({
+    runtime,
     // deno-lint-ignore no-empty-pattern -- vitest reads from this pattern which fixtures a fixture needs: none
     virtualHost: async ({}, use) => {
       const broker = inject("broker");
