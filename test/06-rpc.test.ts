@@ -46,6 +46,7 @@ onEveryRuntime("06-rpc", (test) => {
       const answers = await Promise.all(numbers.map((n) => client.call(n)));
       expect(answers).toEqual(numbers.map((n) => fib(n)));
     });
+    for (const server of servers) expect(await server.stop()).toBe(0); // All that it has printed is here then.
     const served = servers.map((server) => server.stdout.filter((line) => line.startsWith("[.]")).length);
     expect(Math.min(...served)).toBeGreaterThan(20);
     expect(served.reduce((sum, n) => sum + n)).toBe(200);
