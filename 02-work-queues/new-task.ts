@@ -13,7 +13,7 @@ const { words, count } = await commandLine({
   example: ["tsx 02-work-queues/new-task.ts a hard task..", "sends a task of two seconds"],
   describe: { count: "How often to send it" },
 }, { count: 1 });
-if (!Number.isSafeInteger(count) || count < 1) refuse("--count takes a whole number from 1");
+if (!Number.isSafeInteger(count) || count < 1) refuse("--count takes one whole number, from 1");
 const message = words.length > 0 ? words.join(" ") : "Hello World!";
 
 /** So many messages are under way at most: enough to keep the broker busy, few enough for any memory. */

@@ -21,14 +21,21 @@ const { words: [folder = join(root, ".rabbitmq"), ...more], port, ui } = await c
   describe: { port: "The port for AMQP", ui: "The port for the management UI" },
 }, { port: 5672, ui: 15672 });
 if (more.length > 0) refuse("Too many words: this script takes one folder");
+if (/^\d+$/.test(folder)) {
+  refuse(`${folder} is no folder. If it is a port: npm run broker -- --port ${folder}`);
+}
 if (![port, ui].every((n) => Number.isInteger(n) && n > 0 && n < 65536)) {
   refuse("A port is a number from 1 to 65535");
 }
 
 if (await accepts(port)) {
   const answer = await whoAnswers();
-  console.log(`${answer ?? "Something that is no RabbitMQ"} already listens on port ${port}.`);
-  console.log(answer ? "The lessons will use it." : "Stop it, or set AMQP_URL to a broker elsewhere.");
+  console.log(`${answer ?? "Something other than RabbitMQ"} already listens on port ${port}.`);
+  console.log(
+    answer
+      ? "The lessons use it, unless AMQP_URL names another."
+      : "Stop it, or set AMQP_URL to a broker elsewhere.",
+  );
   process.exit(answer ? 0 : 1);
 }
 

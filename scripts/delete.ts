@@ -18,5 +18,5 @@ if ((kind !== "queue" && kind !== "exchange") || !name || more.length > 0) {
 await withConfirmChannel(async (channel) => {
   if (kind === "queue") await channel.deleteQueue(name);
   else await channel.deleteExchange(name);
-  console.log(`Deleted the ${kind} ${quoted(name)}.`);
+  console.log(`The ${kind} ${quoted(name)} is gone.`);
 });

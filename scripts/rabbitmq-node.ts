@@ -1,16 +1,7 @@
 /** A RabbitMQ node of our own: found on this machine, started on loopback only, gone without a trace afterwards. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import {
-  accessSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { accessSync, constants, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { delimiter, join, resolve } from "node:path";
@@ -159,8 +150,11 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     if (isRunning(server) && server.pid) process.kill(-server.pid, "SIGKILL");
   };
   const signalMachine = (signal: NodeJS.Signals) => {
-    if (existsSync(file("pid"))) process.kill(Number(readFileSync(file("pid"), "utf8")), signal);
-    else killGroup();
+    try {
+      process.kill(Number(readFileSync(file("pid"), "utf8")), signal);
+    } catch {
+      killGroup(); // It has not come to naming its process, or has just ended.
+    }
   };
 
   async function start(): Promise<void> {
