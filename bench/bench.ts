@@ -164,15 +164,23 @@ async function rpc(): Promise<void> {
   const delayed = rate([...floor, "1", "delay"], "bench/floor/rpc-calls.ts", 50, 50);
   await compare("RPC, all at once, beside a server without noDelay", "a second", loaded, delayed, ">= 40");
 
-  const heap = (which: 0 | 1) => () =>
+  let before = 0; // The same run measures both.
+  const after = () =>
     withServer([...node, ...lesson, "50"], async (AMQP_URL) => {
       const program = start([...node, "--expose-gc", "bench/rpc-memory.ts"], AMQP_URL);
       await ended(program);
-      const [before = 0, after = 0, waiting] = program.stdout.at(-1)?.split(" ").map(Number) ?? [];
+      const [first = 0, last = 0, waiting] = program.stdout.at(-1)?.split(" ").map(Number) ?? [];
       if (waiting !== 0) throw new Error(`${waiting} calls are left in the client's map`);
-      return [before, after][which] ?? 0;
+      before = first;
+      return last;
     });
-  await compare("RPC, heap after 20,000 calls beside before", "MB", heap(1), heap(0), "<= 1.05");
+  await compare(
+    "RPC, heap after 20,000 calls beside before",
+    "MB",
+    after,
+    () => Promise.resolve(before),
+    "<= 1.05",
+  );
 }
 
 /** Takes the runs of the lesson and of the floor in turn, and adds a line to the table. */
@@ -188,8 +196,7 @@ async function compare(
   for (let i = 0; i < runs; i++) {
     for (const [which, measure] of [lesson, floor].entries()) {
       stopping.throwIfAborted();
-      if (!broker) throw new Error("There is no broker yet");
-      figures[which]?.push(await measure(await createVirtualHost(broker)));
+      figures[which]?.push(await measure(await newVirtualHost()));
     }
   }
   const [ours, bare] = figures.map((all) => all.sort((a, b) => a - b));
@@ -211,6 +218,12 @@ function round(n: number): string {
   return n < 100 ? n.toFixed(1) : Math.round(n).toLocaleString("en");
 }
 
+/** The address of a virtual host that nothing was done on. */
+function newVirtualHost(): Promise<string> {
+  if (!broker) throw new Error("There is no broker yet");
+  return createVirtualHost(broker);
+}
+
 /** Starts a program in the project's folder. */
 function start(command: string[], AMQP_URL: string, onLine?: (line: string) => void): Program {
   const program = new Program(command, { env: { AMQP_URL }, onLine });
@@ -227,8 +240,7 @@ async function ended(program: Program): Promise<void> {
 
 /** Runs an RPC server in a virtual host of its own, while something is measured with it. */
 async function withServer<T>(server: string[], measure: (AMQP_URL: string) => Promise<T>): Promise<T> {
-  if (!broker) throw new Error("There is no broker yet");
-  const AMQP_URL = await createVirtualHost(broker);
+  const AMQP_URL = await newVirtualHost();
   const program = start(server, AMQP_URL);
   await program.prints("[x] Awaiting RPC requests");
   try {

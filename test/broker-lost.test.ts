@@ -9,6 +9,7 @@ import {
   messagesOn,
   onChannel,
   QUORUM,
+  untilTestEnds,
   WAITING_FOR_LOGS,
   WAITING_FOR_MESSAGES,
   withOwnNode,
@@ -69,12 +70,7 @@ withOwnNode("a broker that goes and comes back", (programs) => {
     [script = "", ...args]: string[],
     AMQP_URL = virtualHosts.get(runtime) ?? "",
   ) => {
-    const program = runScript(runtime, script, args, { env: { AMQP_URL } });
-    onTestFinished(async () => {
-      program.signal("SIGKILL");
-      await program.exitCode;
-    });
-    return program;
+    return untilTestEnds(runScript(runtime, script, args, { env: { AMQP_URL } }));
   };
 
   beforeAll(async () => {

@@ -7,7 +7,7 @@ import { expect, inject, onTestFinished } from "vitest";
 import { temporaryFolder } from "../scripts/clean-up.ts";
 import { Program, root, runtimes } from "../scripts/program.ts";
 import { freePort } from "../scripts/rabbitmq-node.ts";
-import { messagesOn, onEveryRuntime } from "./lesson-test.ts";
+import { messagesOn, onEveryRuntime, untilTestEnds } from "./lesson-test.ts";
 
 onEveryRuntime("getting in", (test) => {
   /** What a person sees for each address: in all cases exit code 1, soon, and nothing else. */
@@ -79,7 +79,7 @@ onEveryRuntime("getting in", (test) => {
     writeFileSync(join(path, ".env"), `AMQP_URL=${virtualHost}\n`);
     const send = (AMQP_URL: string) => {
       const command = [...runtimes[runtime].command, join(path, "01-hello/send.ts")];
-      return new Program(command, { env: { AMQP_URL }, cwd: path });
+      return untilTestEnds(new Program(command, { env: { AMQP_URL }, cwd: path }));
     };
     expect(await send("").exitCode).toBe(0);
     expect(await messagesOn(virtualHost, "hello")).toBe(1);

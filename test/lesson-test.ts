@@ -1,6 +1,6 @@
 /** What the tests of the lessons have in common: scripts run as a reader runs them, in a virtual host of their own. */
 import { type ConfirmChannel, connect } from "amqplib";
-import { describe, inject, test } from "vitest";
+import { describe, inject, onTestFinished, test } from "vitest";
 import { createVirtualHost, deleteVirtualHost } from "../scripts/broker-to-use.ts";
 import { findRabbitMQ } from "../scripts/rabbitmq-node.ts";
 import { Program, type ProgramOptions, runScript, type Runtime, runtimes } from "../scripts/program.ts";
@@ -105,6 +105,17 @@ function lessonTest(runtime: Runtime) {
       });
     },
   });
+}
+
+/**
+ * Has a program killed after the test, if it still runs then.
+ *
+ * @param program the program
+ * @returns the same
+ */
+export function untilTestEnds(program: Program): Program {
+  onTestFinished(() => killAll([program]));
+  return program;
 }
 
 /** Ends what still runs, and waits until it has ended. */

@@ -1,5 +1,5 @@
 /** A queue that is deleted under its consumer, one that has other settings, and a broker that loses its patience. */
-import { afterAll, beforeAll, expect, onTestFinished, test as plainTest } from "vitest";
+import { afterAll, beforeAll, expect, test as plainTest } from "vitest";
 import { createVirtualHost } from "../scripts/broker-to-use.ts";
 import { runScript } from "../scripts/program.ts";
 import { type RabbitMQNode, startNode } from "../scripts/rabbitmq-node.ts";
@@ -7,6 +7,7 @@ import {
   AWAITING_REQUESTS,
   onChannel,
   onEveryRuntime,
+  untilTestEnds,
   WAITING_FOR_LOGS,
   WAITING_FOR_MESSAGES,
   withOwnNode,
@@ -103,14 +104,11 @@ withOwnNode("a broker that waits one second for an acknowledgement", (programs) 
   for (const runtime of runtimesToTest) {
     plainTest(`it takes the task away from the worker, who says so and goes on, on ${runtime}`, async () => {
       const AMQP_URL = await createVirtualHost({ ...node, prefix: "by-example-" });
-      const worker = runScript(runtime, "02-work-queues/worker.ts", [], { env: { AMQP_URL } });
-      onTestFinished(async () => {
-        worker.signal("SIGKILL");
-        await worker.exitCode;
-      });
+      const run = (script: string, ...args: string[]) =>
+        untilTestEnds(runScript(runtime, script, args, { env: { AMQP_URL } }));
+      const worker = run("02-work-queues/worker.ts");
       await worker.prints(WAITING_FOR_MESSAGES);
-      const newTask = runScript(runtime, "02-work-queues/new-task.ts", [LONG_TASK], { env: { AMQP_URL } });
-      expect(await newTask.exitCode).toBe(0);
+      expect(await run("02-work-queues/new-task.ts", LONG_TASK).exitCode).toBe(0);
       await worker.warns(/^\[!\] Lost /, 1, 45); // The broker looks at its clock now and then only.
       await worker.warns(/^\[!\] Back: /);
       await worker.prints(`[x] Received '${LONG_TASK}'`, 2);

@@ -2,11 +2,11 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { temporaryFolder } from "../scripts/clean-up.ts";
 import { runScript } from "../scripts/program.ts";
 import { freePort, type RabbitMQNode, startNode } from "../scripts/rabbitmq-node.ts";
-import { WAITING_FOR_MESSAGES, withOwnNode } from "./lesson-test.ts";
+import { untilTestEnds, WAITING_FOR_MESSAGES, withOwnNode } from "./lesson-test.ts";
 import { runtimesToTest } from "./runtimes.ts";
 
 withOwnNode("TLS", (programs) => {
@@ -32,16 +32,10 @@ withOwnNode("TLS", (programs) => {
   });
 
   for (const runtime of runtimesToTest) {
-    const run = (script: string, host: string, env: Record<string, string> = {}) => {
-      const program = runScript(runtime, script, [], {
+    const run = (script: string, host: string, env: Record<string, string> = {}) =>
+      untilTestEnds(runScript(runtime, script, [], {
         env: { AMQP_URL: `amqps://guest:guest@${host}:${port}`, ...env },
-      });
-      onTestFinished(async () => {
-        program.signal("SIGKILL");
-        await program.exitCode;
-      });
-      return program;
-    };
+      }));
     const trusting = () => ({ NODE_EXTRA_CA_CERTS: join(folder, "authority.pem") });
 
     test(`it connects when told whom to trust, on ${runtime}`, async () => {
