@@ -8,8 +8,8 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
-import { type Broker, createVirtualHost, getBroker, leaveBroker } from "../scripts/broker-to-use.ts";
-import { Program, root, runtimes } from "../scripts/program.ts";
+import { type Broker, createVirtualHost, getBroker, leaveBroker } from "../scripts/lib/broker-to-use.ts";
+import { Program, root, runtimes } from "../scripts/lib/program.ts";
 import { stopSignal } from "../scripts/stop-signal.ts";
 import { commandLine, refuse } from "../shared/command-line.ts";
 
@@ -76,13 +76,13 @@ async function launch(): Promise<void> {
       `launch to exit, send.ts, ${runtime}`,
       "ms",
       send,
-      time("bench/floor/send.ts"),
+      time("bench/baseline/send.ts"),
       `<= ${toReach}`,
     );
-    const sleeper = time("bench/floor/send-and-sleep.ts");
+    const sleeper = time("bench/baseline/send-and-sleep.ts");
     await compare("  beside one that sleeps 500 ms", "ms", send, sleeper, "< 1");
     await withServer([...node, "06-rpc/server.ts"], (AMQP_URL) => {
-      const [ours, floor] = [time("06-rpc/client.ts", "30"), time("bench/floor/rpc-client.ts")];
+      const [ours, floor] = [time("06-rpc/client.ts", "30"), time("bench/baseline/rpc-client.ts")];
       const there = (measure: typeof ours) => () => measure(AMQP_URL);
       return compare(
         `launch to exit, client.ts 30, ${runtime}`,
@@ -103,9 +103,9 @@ async function publish(): Promise<void> {
     return (count - window) / (performance.now() - first) * 1000;
   };
   const ours = rate(20_000, 500, "02-work-queues/new-task.ts", "task", "--count", "20000");
-  const floor = rate(20_000, 500, "bench/floor/new-task.ts", "20000");
+  const floor = rate(20_000, 500, "bench/baseline/new-task.ts", "20000");
   await compare("publish 20,000 tasks, confirmed", "a second", ours, floor, ">= 0.85");
-  const oneByOne = rate(1000, 1, "bench/floor/new-task.ts", "1000", "1");
+  const oneByOne = rate(1000, 1, "bench/baseline/new-task.ts", "1000", "1");
   await compare("  beside waiting for each confirm", "a second", ours, oneByOne);
 }
 
@@ -124,7 +124,7 @@ async function memory(): Promise<void> {
 /** Tasks a second, from the first that a worker receives to the last that it has done. */
 async function drain(): Promise<void> {
   const rate = (tasks: number, ...script: string[]) => async (AMQP_URL: string) => {
-    await ended(start([...node, "bench/floor/new-task.ts", String(tasks)], AMQP_URL));
+    await ended(start([...node, "bench/baseline/new-task.ts", String(tasks)], AMQP_URL));
     let [done, first, last] = [0, 0, 0];
     const worker = start([...node, ...script], AMQP_URL, (line) => {
       if (line.startsWith("[x] Received")) first ||= performance.now();
@@ -136,7 +136,7 @@ async function drain(): Promise<void> {
     return tasks / (last - first) * 1000;
   };
   const ours = rate(20_000, "02-work-queues/worker.ts", "--prefetch", "100");
-  const floor = rate(20_000, "bench/floor/worker.ts");
+  const floor = rate(20_000, "bench/baseline/worker.ts");
   await compare("drain 20,000 tasks, prefetch 100", "a second", ours, floor, ">= 0.85");
   await compare("  beside prefetch 1", "a second", ours, rate(2000, "02-work-queues/worker.ts"));
 }
@@ -151,17 +151,17 @@ async function rpc(): Promise<void> {
       return calls / Number(ms) * 1000;
     });
   const lesson = ["06-rpc/server.ts", "--prefetch"];
-  const floor = ["bench/floor/rpc-server.ts"];
+  const floor = ["bench/baseline/rpc-server.ts"];
 
   for (const underWay of [1, 100]) {
     for (const prefetch of ["1", "50"]) {
       const ours = rate([...lesson, prefetch], "bench/rpc-calls.ts", 2000, underWay);
-      const bare = rate([...floor, prefetch], "bench/floor/rpc-calls.ts", 2000, underWay);
+      const bare = rate([...floor, prefetch], "bench/baseline/rpc-calls.ts", 2000, underWay);
       await compare(`RPC, ${underWay} under way, prefetch ${prefetch}`, "a second", ours, bare, ">= 0.9");
     }
   }
   const loaded = rate([...lesson, "1"], "bench/rpc-calls.ts", 2000, 2000);
-  const delayed = rate([...floor, "1", "delay"], "bench/floor/rpc-calls.ts", 50, 50);
+  const delayed = rate([...floor, "1", "delay"], "bench/baseline/rpc-calls.ts", 50, 50);
   await compare("RPC, all at once, beside a server without noDelay", "a second", loaded, delayed, ">= 40");
 
   let before = 0; // The same run measures both.

@@ -8,8 +8,8 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import { connect } from "amqplib";
 import { commandLine, refuse } from "../shared/command-line.ts";
-import { root } from "./program.ts";
-import { accepts, findRabbitMQ, type RabbitMQNode, startNode } from "./rabbitmq-node.ts";
+import { root } from "./lib/program.ts";
+import { accepts, findRabbitMQ, type RabbitMQNode, startNode } from "./lib/rabbitmq-node.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 const { words: [folder = join(root, ".rabbitmq"), ...more], port, ui } = await commandLine({

@@ -6,7 +6,7 @@
  */
 import { spawnSync } from "node:child_process";
 import process from "node:process";
-import { findRabbitMQ } from "./rabbitmq-node.ts";
+import { findRabbitMQ } from "./lib/rabbitmq-node.ts";
 
 /** How each package manager installs RabbitMQ, and whether that needs root. */
 const managers = [

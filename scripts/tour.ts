@@ -6,8 +6,8 @@
  */
 import process from "node:process";
 import { commandLine, refuse } from "../shared/command-line.ts";
-import { type Broker, createVirtualHost, getBroker, leaveBroker } from "./broker-to-use.ts";
-import { type Program, runScript, type Runtime, runtimes } from "./program.ts";
+import { type Broker, createVirtualHost, getBroker, leaveBroker } from "./lib/broker-to-use.ts";
+import { type Program, runScript, type Runtime, runtimes } from "./lib/program.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 interface Lesson {

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { messagesOn, onEveryRuntime, WAITING_FOR_MESSAGES } from "./lesson-test.ts";
+import { messagesOn, onEveryRuntime, WAITING_FOR_MESSAGES } from "./lib/lesson-test.ts";
 
 onEveryRuntime("01-hello", (test) => {
   test("a message waits on its queue until the consumer comes", async ({ run, virtualHost }) => {

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { messagesOn, onChannel, onEveryRuntime, WAITING_FOR_MESSAGES } from "./lesson-test.ts";
+import { messagesOn, onChannel, onEveryRuntime, WAITING_FOR_MESSAGES } from "./lib/lesson-test.ts";
 
 onEveryRuntime("02-work-queues", (test) => {
   test("a worker does a task and acknowledges it", async ({ run, virtualHost }) => {

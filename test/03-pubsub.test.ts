@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { onEveryRuntime, WAITING_FOR_LOGS } from "./lesson-test.ts";
+import { onEveryRuntime, WAITING_FOR_LOGS } from "./lib/lesson-test.ts";
 
 onEveryRuntime("03-pubsub", (test) => {
   test("every subscriber gets a copy", async ({ run, runTwo }) => {

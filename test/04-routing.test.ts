@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { onEveryRuntime, WAITING_FOR_LOGS } from "./lesson-test.ts";
+import { onEveryRuntime, WAITING_FOR_LOGS } from "./lib/lesson-test.ts";
 
 onEveryRuntime("04-routing", (test) => {
   test("a consumer gets the severities it has named, and no others", async ({ run }) => {

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { onEveryRuntime, WAITING_FOR_LOGS } from "./lesson-test.ts";
+import { onEveryRuntime, WAITING_FOR_LOGS } from "./lib/lesson-test.ts";
 
 /** Which routing keys each list of patterns lets through. */
 const cases = [

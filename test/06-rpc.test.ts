@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { FibonacciRpcClient } from "../06-rpc/fibonacci-rpc-client.ts";
-import { AWAITING_REQUESTS, onChannel, onEveryRuntime } from "./lesson-test.ts";
+import { AWAITING_REQUESTS, onChannel, onEveryRuntime } from "./lib/lesson-test.ts";
 
 const FIB_300 = "222232244629420445529739893461909967206666939096499764990979600";
 

@@ -1,6 +1,6 @@
 import { expect, inject } from "vitest";
-import { callManagement } from "../scripts/broker-to-use.ts";
-import { AWAITING_REQUESTS, onEveryRuntime, WAITING_FOR_LOGS, WAITING_FOR_MESSAGES } from "./lesson-test.ts";
+import { callManagement } from "../scripts/lib/broker-to-use.ts";
+import { AWAITING_REQUESTS, onEveryRuntime, WAITING_FOR_LOGS, WAITING_FOR_MESSAGES } from "./lib/lesson-test.ts";
 
 onEveryRuntime("all lessons", (test) => {
   test("none of them leaves a queue behind that is neither durable nor exclusive", async ({ run, virtualHost }) => {

@@ -1,7 +1,7 @@
 /** What every script does with a command line, or an address, that cannot be right. */
 import { expect } from "vitest";
-import { freePort } from "../scripts/rabbitmq-node.ts";
-import { onEveryRuntime } from "./lesson-test.ts";
+import { freePort } from "../scripts/lib/rabbitmq-node.ts";
+import { onEveryRuntime } from "./lib/lesson-test.ts";
 
 /** Every script, with the least it needs to start. */
 const scripts: [script: string, ...args: string[]][] = [

@@ -1,9 +1,9 @@
 /** The broker goes away and comes back, in every way it can, under every script that stays; and it refuses messages. */
 import { setInterval, setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { type Broker, callManagement, createVirtualHost } from "../scripts/broker-to-use.ts";
-import { type Program, runScript, type Runtime } from "../scripts/program.ts";
-import { type RabbitMQNode, startNode } from "../scripts/rabbitmq-node.ts";
+import { type Broker, callManagement, createVirtualHost } from "../scripts/lib/broker-to-use.ts";
+import { type Program, runScript, type Runtime } from "../scripts/lib/program.ts";
+import { type RabbitMQNode, startNode } from "../scripts/lib/rabbitmq-node.ts";
 import {
   AWAITING_REQUESTS,
   messagesOn,
@@ -13,8 +13,8 @@ import {
   WAITING_FOR_LOGS,
   WAITING_FOR_MESSAGES,
   withOwnNode,
-} from "./lesson-test.ts";
-import { runtimesToTest } from "./runtimes.ts";
+} from "./lib/lesson-test.ts";
+import { runtimesToTest } from "./lib/runtimes.ts";
 
 /** Every script that stays, when it is ready, and how to see that it works: a producer, and what the consumer prints. */
 const stayers = [

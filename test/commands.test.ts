@@ -3,10 +3,10 @@ import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { setInterval } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { temporaryFolder } from "../scripts/clean-up.ts";
-import { Program, type ProgramOptions, runScript } from "../scripts/program.ts";
-import { accepts, freePort } from "../scripts/rabbitmq-node.ts";
-import { withOwnNode } from "./lesson-test.ts";
+import { temporaryFolder } from "../scripts/lib/clean-up.ts";
+import { Program, type ProgramOptions, runScript } from "../scripts/lib/program.ts";
+import { accepts, freePort } from "../scripts/lib/rabbitmq-node.ts";
+import { withOwnNode } from "./lib/lesson-test.ts";
 
 /** Starts one of the scripts; what still runs after the test is killed. */
 function run(options: ProgramOptions, script: string, ...args: string[]): Program {

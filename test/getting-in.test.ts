@@ -4,10 +4,10 @@ import { cpSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, inject, onTestFinished } from "vitest";
-import { temporaryFolder } from "../scripts/clean-up.ts";
-import { Program, root, runtimes } from "../scripts/program.ts";
-import { freePort } from "../scripts/rabbitmq-node.ts";
-import { messagesOn, onEveryRuntime, untilTestEnds } from "./lesson-test.ts";
+import { temporaryFolder } from "../scripts/lib/clean-up.ts";
+import { Program, root, runtimes } from "../scripts/lib/program.ts";
+import { freePort } from "../scripts/lib/rabbitmq-node.ts";
+import { messagesOn, onEveryRuntime, untilTestEnds } from "./lib/lesson-test.ts";
 
 onEveryRuntime("getting in", (test) => {
   /** What a person sees for each address: in all cases exit code 1, soon, and nothing else. */

@@ -7,7 +7,7 @@ import {
   onEveryRuntime,
   WAITING_FOR_LOGS,
   WAITING_FOR_MESSAGES,
-} from "./lesson-test.ts";
+} from "./lib/lesson-test.ts";
 
 const bodies: [what: string, body: Buffer, shown: RegExp][] = [
   [

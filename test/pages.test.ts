@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
-import { createVirtualHost, deleteVirtualHost } from "../scripts/broker-to-use.ts";
-import { type Program, root, runScript } from "../scripts/program.ts";
+import { createVirtualHost, deleteVirtualHost } from "../scripts/lib/broker-to-use.ts";
+import { type Program, root, runScript } from "../scripts/lib/program.ts";
 
 const lessons = readdirSync(root).filter((name) => /^0\d-/.test(name)).sort();
 const pages = readdirSync(root).filter((name) => name.endsWith(".md")).concat(

@@ -1,8 +1,8 @@
 /** A queue that is deleted under its consumer, one that has other settings, and a broker that loses its patience. */
 import { afterAll, beforeAll, expect, test as plainTest } from "vitest";
-import { createVirtualHost } from "../scripts/broker-to-use.ts";
-import { runScript } from "../scripts/program.ts";
-import { type RabbitMQNode, startNode } from "../scripts/rabbitmq-node.ts";
+import { createVirtualHost } from "../scripts/lib/broker-to-use.ts";
+import { runScript } from "../scripts/lib/program.ts";
+import { type RabbitMQNode, startNode } from "../scripts/lib/rabbitmq-node.ts";
 import {
   AWAITING_REQUESTS,
   onChannel,
@@ -11,8 +11,8 @@ import {
   WAITING_FOR_LOGS,
   WAITING_FOR_MESSAGES,
   withOwnNode,
-} from "./lesson-test.ts";
-import { runtimesToTest } from "./runtimes.ts";
+} from "./lib/lesson-test.ts";
+import { runtimesToTest } from "./lib/runtimes.ts";
 
 /** A task of more than a minute: longer than any broker of these tests waits. */
 const LONG_TASK = `long${".".repeat(70)}`;

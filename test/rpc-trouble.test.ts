@@ -4,7 +4,7 @@ import { setInterval } from "node:timers/promises";
 import type { ConfirmChannel, ConsumeMessage, Options } from "amqplib";
 import { expect } from "vitest";
 import { FibonacciRpcClient } from "../06-rpc/fibonacci-rpc-client.ts";
-import { AWAITING_REQUESTS, messagesOn, onChannel, onEveryRuntime, QUORUM } from "./lesson-test.ts";
+import { AWAITING_REQUESTS, messagesOn, onChannel, onEveryRuntime, QUORUM } from "./lib/lesson-test.ts";
 
 /** Requests that are none. Those that say where the answer goes get one, and it says what is wrong. */
 const badRequests: [what: string, body: Buffer][] = [

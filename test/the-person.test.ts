@@ -1,6 +1,6 @@
 /** What a person at a terminal does: leaves, pipes the output elsewhere, types what does not fit. */
 import { expect } from "vitest";
-import { messagesOn, onEveryRuntime, WAITING_FOR_LOGS, WAITING_FOR_MESSAGES } from "./lesson-test.ts";
+import { messagesOn, onEveryRuntime, WAITING_FOR_LOGS, WAITING_FOR_MESSAGES } from "./lib/lesson-test.ts";
 
 onEveryRuntime("the person", (test) => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

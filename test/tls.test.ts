@@ -3,11 +3,11 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { temporaryFolder } from "../scripts/clean-up.ts";
-import { runScript } from "../scripts/program.ts";
-import { freePort, type RabbitMQNode, startNode } from "../scripts/rabbitmq-node.ts";
-import { untilTestEnds, WAITING_FOR_MESSAGES, withOwnNode } from "./lesson-test.ts";
-import { runtimesToTest } from "./runtimes.ts";
+import { temporaryFolder } from "../scripts/lib/clean-up.ts";
+import { runScript } from "../scripts/lib/program.ts";
+import { freePort, type RabbitMQNode, startNode } from "../scripts/lib/rabbitmq-node.ts";
+import { untilTestEnds, WAITING_FOR_MESSAGES, withOwnNode } from "./lib/lesson-test.ts";
+import { runtimesToTest } from "./lib/runtimes.ts";
 
 withOwnNode("TLS", (programs) => {
   const { path: folder, remove } = temporaryFolder("tls-test-");

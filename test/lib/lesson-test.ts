@@ -1,9 +1,9 @@
 /** What the tests of the lessons have in common: scripts run as a reader runs them, in a virtual host of their own. */
 import { type ConfirmChannel, connect } from "amqplib";
 import { describe, inject, onTestFinished, test } from "vitest";
-import { createVirtualHost, deleteVirtualHost } from "../scripts/broker-to-use.ts";
-import { findRabbitMQ } from "../scripts/rabbitmq-node.ts";
-import { Program, type ProgramOptions, runScript, type Runtime, runtimes } from "../scripts/program.ts";
+import { createVirtualHost, deleteVirtualHost } from "../../scripts/lib/broker-to-use.ts";
+import { findRabbitMQ } from "../../scripts/lib/rabbitmq-node.ts";
+import { Program, type ProgramOptions, runScript, type Runtime, runtimes } from "../../scripts/lib/program.ts";
 import { runtimesToTest } from "./runtimes.ts";
 
 /** What the scripts print when they are ready. */

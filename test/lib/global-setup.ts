@@ -1,6 +1,6 @@
 /** For the whole run: makes sure of the runtimes, and starts the broker, which is gone after the last test. */
 import type { TestProject } from "vitest/node";
-import { type Broker, getBroker, leaveBroker } from "../scripts/broker-to-use.ts";
+import { type Broker, getBroker, leaveBroker } from "../../scripts/lib/broker-to-use.ts";
 import { checkRuntimes } from "./runtimes.ts";
 
 declare module "vitest" {

@@ -1,7 +1,7 @@
 /** The runtimes that the lessons are tested with. */
 import { spawnSync } from "node:child_process";
 import process from "node:process";
-import { type Runtime, runtimes } from "../scripts/program.ts";
+import { type Runtime, runtimes } from "../../scripts/lib/program.ts";
 
 /** The usual two, or those that RUNTIMES names: RUNTIMES=tsx,node,deno,bun. */
 export const runtimesToTest = (process.env.RUNTIMES || "tsx,deno").split(",").map((name): Runtime => {

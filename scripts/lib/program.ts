@@ -10,7 +10,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterTheEnd } from "./clean-up.ts";
 
 /** The folder of the project. */
-export const root = fileURLToPath(new URL("..", import.meta.url));
+export const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** What `tsx` is behind its command; import.meta.resolve() would name it too, but vitest does not have that everywhere. */
 const tsxLoader = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
