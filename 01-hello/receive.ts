@@ -1,28 +1,26 @@
 /**
- * Lesson 1, the consumer: prints what arrives on the queue "hello", and acknowledges it.
- *
+ * Lesson 1, the consumer: prints and acknowledges the messages on the queue "hello".
  *     npx tsx 01-hello/receive.ts
  */
-import { commandLine, refuse } from "../shared/command-line.ts";
-import { quoted, stayConnected } from "../shared/connection.ts";
+import process from "node:process";
+import yargs from "yargs";
+import { stayConnected } from "../shared/connection.ts";
+import { quoted } from "../shared/text.ts";
 
-const { words } = await commandLine({
-  usage: "tsx 01-hello/receive.ts",
-  example: ["tsx 01-hello/receive.ts", "prints every message sent by 01-hello/send.ts"],
-});
-if (words.length > 0) refuse("Too many words: this script takes none");
+yargs(process.argv.slice(2)).strict()
+  .usage("Usage: npx tsx 01-hello/receive.ts\n\nPrints the messages on a queue.")
+  .example("npx tsx 01-hello/receive.ts", "prints what send.ts sends").parseSync();
 
-await stayConnected(async (channel) => {
-  // Declared here too, because nobody knows which of the two is started first.
-  await channel.assertQueue("hello", { durable: true, arguments: { "x-queue-type": "quorum" } });
-
+await stayConnected(async (connection) => { // This runs again after every reconnect.
+  const channel = await connection.createChannel();
+  const settings = { durable: true, arguments: { "x-queue-type": "quorum" } };
+  await channel.assertQueue("hello", settings);
   console.log("[*] Waiting for messages. To exit press CTRL+C");
 
   await channel.consume("hello", (message) => {
-    if (message === null) return; // The queue was deleted; stayConnected() runs all of this again.
+    if (message === null) return; // The consumer was cancelled; stayConnected() starts over.
     console.log(`[x] Received ${quoted(message.content)}`);
-
-    // Acknowledged after the work, not before: if we die in between, RabbitMQ gives the message to someone else.
+    // After the work, not before: a message without it goes to another consumer.
     channel.ack(message);
   }, { noAck: false });
 });

@@ -1,28 +1,25 @@
 /**
- * Lesson 1, the producer: sends one message to the queue "hello".
- *
- *     npx tsx 01-hello/send.ts
+ * Lesson 1, the producer: sends a message to the queue "hello".
  *     npx tsx 01-hello/send.ts Good morning
  */
 import { Buffer } from "node:buffer";
-import { commandLine } from "../shared/command-line.ts";
-import { quoted, withConfirmChannel } from "../shared/connection.ts";
+import process from "node:process";
+import yargs from "yargs";
+import { connect } from "../shared/connection.ts";
+import { quoted } from "../shared/text.ts";
 
-const { words } = await commandLine({
-  usage: "tsx 01-hello/send.ts [message..]",
-  example: ["tsx 01-hello/send.ts Good morning", "sends 'Good morning'"],
-});
-const message = words.length > 0 ? words.join(" ") : "Hello World!";
+const { _: words } = yargs(process.argv.slice(2)).strictOptions()
+  .parserConfiguration({ "parse-positional-numbers": false })
+  .usage("Usage: npx tsx 01-hello/send.ts [message..]\n\nSends a message to a queue.")
+  .example("npx tsx 01-hello/send.ts Good morning", "sends 'Good morning'").parseSync();
+const message = words.join(" ") || "Hello World!";
 
-await withConfirmChannel(async (channel) => {
-  // Whoever comes first declares the queue; if it is there already, with the same settings, nothing happens.
-  await channel.assertQueue("hello", { durable: true, arguments: { "x-queue-type": "quorum" } });
-
-  // A producer never talks to a queue: it publishes to an exchange. This call takes the default exchange,
-  // which puts the message on the queue that the routing key names.
-  channel.sendToQueue("hello", Buffer.from(message));
-
-  // Only when the broker has confirmed the message is it the broker's to lose.
-  await channel.waitForConfirms();
-  console.log(`[x] Sent ${quoted(message)}`);
-});
+const connection = await connect(); // A TCP connection: a program needs only one.
+const channel = await connection.createConfirmChannel(); // RabbitMQ confirms messages on it.
+const settings = { durable: true, arguments: { "x-queue-type": "quorum" } };
+await channel.assertQueue("hello", settings); // Here too: either may be started first.
+// The default exchange routes the message to this queue, or returns it ("mandatory").
+channel.sendToQueue("hello", Buffer.from(message), { mandatory: true });
+await channel.waitForConfirms(); // Until then the message may be lost on its way.
+console.log(`[x] Sent ${quoted(message)}`);
+await connection.close();

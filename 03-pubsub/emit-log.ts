@@ -1,28 +1,28 @@
 /**
- * Lesson 3, the producer: publishes a log line to the exchange "logs", for whoever is listening.
- *
- *     npx tsx 03-pubsub/emit-log.ts
+ * Lesson 3, the producer: publishes a log line to the exchange "logs".
  *     npx tsx 03-pubsub/emit-log.ts warning: the disk is nearly full
  */
 import { Buffer } from "node:buffer";
-import { commandLine } from "../shared/command-line.ts";
-import { quoted, withConfirmChannel } from "../shared/connection.ts";
+import process from "node:process";
+import yargs from "yargs";
+import { connect } from "../shared/connection.ts";
+import { quoted } from "../shared/text.ts";
 
-const { words } = await commandLine({
-  usage: "tsx 03-pubsub/emit-log.ts [message..]",
-  example: ["tsx 03-pubsub/emit-log.ts warning: hot", "publishes 'warning: hot'"],
-});
-const message = words.length > 0 ? words.join(" ") : "info: Hello World!";
+const { _: words } = yargs(process.argv.slice(2)).strictOptions()
+  .parserConfiguration({ "parse-positional-numbers": false })
+  .usage("Usage: npx tsx 03-pubsub/emit-log.ts [message..]\n\nPublishes a log line.")
+  .example("npx tsx 03-pubsub/emit-log.ts hot", "publishes 'hot'").parseSync();
+const message = words.join(" ") || "info: Hello World!";
 
-await withConfirmChannel(async (channel) => {
-  // A fanout exchange copies every message to every queue that is bound to it.
-  await channel.assertExchange("logs", "fanout", { durable: false });
+const connection = await connect();
+const channel = await connection.createConfirmChannel();
+// A fanout exchange copies every message to every queue that is bound to it.
+await channel.assertExchange("logs", "fanout", { durable: false });
 
-  // With no queue bound, RabbitMQ drops the message and confirms it all the same. "mandatory" makes it say so.
-  channel.on("return", () => console.error("[!] Nobody is listening: RabbitMQ dropped the message."));
-
-  // No queue is named, and no routing key: a fanout exchange asks for neither.
-  channel.publish("logs", "", Buffer.from(message), { mandatory: true });
-  await channel.waitForConfirms();
-  console.log(`[x] Sent ${quoted(message)}`);
-});
+// With no queue bound, a message is lost. RabbitMQ returns it when it is "mandatory".
+const dropped = "[!] No queue is bound: RabbitMQ dropped it.";
+channel.on("return", () => console.error(dropped));
+channel.publish("logs", "", Buffer.from(message), { mandatory: true }); // No routing key.
+await channel.waitForConfirms();
+console.log(`[x] Sent ${quoted(message)}`);
+await connection.close();

@@ -1,30 +1,30 @@
 /**
- * Lesson 3, the consumer: prints every log line published while it runs. Start as many as you like.
- *
+ * Lesson 3, the consumer: prints every log line published while it runs.
+ * Start as many as you like.
  *     npx tsx 03-pubsub/receive-logs.ts
  */
-import { commandLine, refuse } from "../shared/command-line.ts";
-import { quoted, stayConnected } from "../shared/connection.ts";
+import process from "node:process";
+import yargs from "yargs";
+import { stayConnected } from "../shared/connection.ts";
+import { quoted } from "../shared/text.ts";
 
-const { words } = await commandLine({
-  usage: "tsx 03-pubsub/receive-logs.ts",
-  example: ["tsx 03-pubsub/receive-logs.ts", "prints every message of 03-pubsub/emit-log.ts"],
-});
-if (words.length > 0) refuse("Too many words: this script takes none");
+yargs(process.argv.slice(2)).strict()
+  .usage(
+    "Usage: npx tsx 03-pubsub/receive-logs.ts\n\nPrints what emit-log.ts publishes.",
+  )
+  .example("npx tsx 03-pubsub/receive-logs.ts", "prints every log line").parseSync();
 
-await stayConnected(async (channel) => {
+await stayConnected(async (connection) => {
+  const channel = await connection.createChannel();
   await channel.assertExchange("logs", "fanout", { durable: false });
-
-  // A queue of our own: RabbitMQ makes up its name, and deletes it when this connection ends.
+  // A queue of its own: RabbitMQ makes up the name, and deletes it with the connection.
   const { queue } = await channel.assertQueue("", { exclusive: true });
-
-  // From here on the exchange puts a copy of every message on our queue.
+  // From here on the exchange copies every message to this queue.
   await channel.bindQueue(queue, "logs", "");
-
   console.log("[*] Waiting for logs. To exit press CTRL+C");
 
   await channel.consume(queue, (message) => {
-    if (message === null) return; // The queue was deleted; stayConnected() runs all of this again.
+    if (message === null) return; // The consumer was cancelled; stayConnected() starts over.
     console.log(`[x] ${quoted(message.content)}`);
-  }, { noAck: true }); // Nobody else could take over our copy, so there is nothing to acknowledge.
+  }, { noAck: true }); // Nobody else could take over this copy.
 });

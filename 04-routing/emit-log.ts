@@ -1,29 +1,29 @@
 /**
- * Lesson 4, the producer: publishes a log line to the exchange "direct_logs", with its severity as the routing key.
- *
- *     npx tsx 04-routing/emit-log.ts
+ * Lesson 4, the producer: publishes a log line with its severity as the routing key.
  *     npx tsx 04-routing/emit-log.ts error disk full
  */
 import { Buffer } from "node:buffer";
-import { commandLine } from "../shared/command-line.ts";
-import { escaped, quoted, withConfirmChannel } from "../shared/connection.ts";
+import process from "node:process";
+import yargs from "yargs";
+import { connect } from "../shared/connection.ts";
+import { escaped, quoted } from "../shared/text.ts";
 
-const { words: [routingKey = "info", ...words] } = await commandLine({
-  usage: "tsx 04-routing/emit-log.ts [severity] [message..]",
-  example: ["tsx 04-routing/emit-log.ts error disk full", "publishes 'disk full' as an error"],
+const { _: args } = yargs(process.argv.slice(2)).strictOptions()
+  .parserConfiguration({ "parse-positional-numbers": false })
+  .usage("Usage: npx tsx 04-routing/emit-log.ts [severity] [message..]\n\nLogs a line.")
+  .example("npx tsx 04-routing/emit-log.ts error hot", "publishes it").parseSync();
+const [key = "info", ...words] = args.map(String);
+const message = words.join(" ") || "Hello World!";
+
+const connection = await connect();
+const channel = await connection.createConfirmChannel();
+// A direct exchange copies a message to the queues bound with its routing key.
+await channel.assertExchange("direct_logs", "direct", { durable: false });
+// With no binding key that matches, a message is lost, or returned if it is "mandatory".
+channel.on("return", () => {
+  console.error(`[!] No queue is bound for ${quoted(key)}: RabbitMQ dropped it.`);
 });
-const message = words.length > 0 ? words.join(" ") : "Hello World!";
-
-await withConfirmChannel(async (channel) => {
-  // A direct exchange copies a message to the queues whose binding key is the message's routing key.
-  await channel.assertExchange("direct_logs", "direct", { durable: false });
-
-  // With no queue bound for this key, RabbitMQ drops the message. "mandatory" makes it say so.
-  channel.on("return", () => {
-    console.error(`[!] Nobody is listening for ${quoted(routingKey)}: RabbitMQ dropped the message.`);
-  });
-
-  channel.publish("direct_logs", routingKey, Buffer.from(message), { mandatory: true });
-  await channel.waitForConfirms();
-  console.log(`[x] Sent ${escaped(routingKey)}: ${quoted(message)}`);
-});
+channel.publish("direct_logs", key, Buffer.from(message), { mandatory: true });
+await channel.waitForConfirms();
+console.log(`[x] Sent ${escaped(key)}: ${quoted(message)}`);
+await connection.close();

@@ -1,30 +1,30 @@
 /**
  * Lesson 4, the consumer: prints the log lines of the severities it is given.
- *
  *     npx tsx 04-routing/receive-logs.ts warning error
  */
-import { commandLine, refuse } from "../shared/command-line.ts";
-import { escaped, quoted, stayConnected } from "../shared/connection.ts";
+import process from "node:process";
+import yargs from "yargs";
+import { stayConnected } from "../shared/connection.ts";
+import { escaped, quoted } from "../shared/text.ts";
 
-const { words: severities } = await commandLine({
-  usage: "tsx 04-routing/receive-logs.ts <severity..>",
-  example: ["tsx 04-routing/receive-logs.ts warning error", "prints warnings and errors, nothing else"],
-});
-if (severities.length === 0) refuse("Name one severity or more, for example: info warning error");
+const { _: severities } = yargs(process.argv.slice(2)).strictOptions()
+  .parserConfiguration({ "parse-positional-numbers": false })
+  .usage("Usage: npx tsx 04-routing/receive-logs.ts <severity..>\n\nPrints log lines.")
+  .example("npx tsx 04-routing/receive-logs.ts warning error", "prints only these")
+  .demandCommand(1, "Name one severity or more, as in: info error").parseSync();
 
-await stayConnected(async (channel) => {
+await stayConnected(async (connection) => {
+  const channel = await connection.createChannel();
   await channel.assertExchange("direct_logs", "direct", { durable: false });
   const { queue } = await channel.assertQueue("", { exclusive: true });
-
-  // One queue may have many bindings: one for each severity we want.
-  for (const severity of severities) {
+  for (const severity of severities.map(String)) { // One queue may have many bindings.
     await channel.bindQueue(queue, "direct_logs", severity);
   }
-
   console.log("[*] Waiting for logs. To exit press CTRL+C");
 
   await channel.consume(queue, (message) => {
-    if (message === null) return; // The queue was deleted; stayConnected() runs all of this again.
-    console.log(`[x] ${escaped(message.fields.routingKey)}: ${quoted(message.content)}`);
+    if (message === null) return; // The consumer was cancelled; stayConnected() starts over.
+    const { fields: { routingKey }, content } = message;
+    console.log(`[x] ${escaped(routingKey)}: ${quoted(content)}`);
   }, { noAck: true });
 });

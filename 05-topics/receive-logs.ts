@@ -1,32 +1,32 @@
 /**
- * Lesson 5, the consumer: prints the log lines whose routing key fits one of its patterns. In a pattern, * stands for
- * exactly one word and # for any number of them, none included. Quote them, or the shell takes them for its own.
- *
+ * Lesson 5, the consumer: prints log lines whose routing key matches one of its patterns.
+ * In a pattern, * matches exactly one word and # matches zero or more.
  *     npx tsx 05-topics/receive-logs.ts "kern.*" "*.critical"
- *     npx tsx 05-topics/receive-logs.ts "#"
  */
-import { commandLine, refuse } from "../shared/command-line.ts";
-import { escaped, quoted, stayConnected } from "../shared/connection.ts";
+import process from "node:process";
+import yargs from "yargs";
+import { stayConnected } from "../shared/connection.ts";
+import { escaped, quoted } from "../shared/text.ts";
 
-const { words: patterns } = await commandLine({
-  usage: "tsx 05-topics/receive-logs.ts <pattern..>",
-  example: ['tsx 05-topics/receive-logs.ts "kern.*"', "prints what has two words, the first one kern"],
-});
-if (patterns.length === 0) refuse('Name one pattern or more, for example: "kern.*" "#.critical"');
+const { _: patterns } = yargs(process.argv.slice(2)).strictOptions()
+  .parserConfiguration({ "parse-positional-numbers": false })
+  .usage("Usage: npx tsx 05-topics/receive-logs.ts <pattern..>\n\nPrints log lines.")
+  .example('npx tsx 05-topics/receive-logs.ts "kern.*"', "prints kern.info and others")
+  .demandCommand(1, 'Name one pattern or more, as in: "kern.*" "#"').parseSync();
 
-await stayConnected(async (channel) => {
+await stayConnected(async (connection) => {
+  const channel = await connection.createChannel();
   await channel.assertExchange("topic_logs", "topic", { durable: false });
   const { queue } = await channel.assertQueue("", { exclusive: true });
-
-  // One binding for each pattern. A message that fits several of them still arrives once: it is one queue.
-  for (const pattern of patterns) {
+  // A message that matches several patterns arrives once: they belong to one queue.
+  for (const pattern of patterns.map(String)) {
     await channel.bindQueue(queue, "topic_logs", pattern);
   }
-
   console.log("[*] Waiting for logs. To exit press CTRL+C");
 
   await channel.consume(queue, (message) => {
-    if (message === null) return; // The queue was deleted; stayConnected() runs all of this again.
-    console.log(`[x] ${escaped(message.fields.routingKey)}: ${quoted(message.content)}`);
+    if (message === null) return; // The consumer was cancelled; stayConnected() starts over.
+    const { fields: { routingKey }, content } = message;
+    console.log(`[x] ${escaped(routingKey)}: ${quoted(content)}`);
   }, { noAck: true });
 });

@@ -1,36 +1,36 @@
-/** Lesson 6, the article's class: asks for Fibonacci numbers over RabbitMQ as if it called a function. */
+/** Lesson 6, the article's class: calls a function of the server like one of its own. */
 import { Buffer } from "node:buffer";
 import { clearTimeout, setTimeout } from "node:timers";
 import type { ConfirmChannel, ConsumeMessage } from "amqplib";
 import { v4 as uuid } from "uuid";
-import { quoted } from "../shared/connection.ts";
+import { quoted } from "../shared/text.ts";
+const SERVER = "npx tsx 06-rpc/server.ts";
 
-/** Any number of calls may be under way at once: they share one callback queue. */
+/** Any number of calls may be outstanding at once: they share one callback queue. */
 export class FibonacciRpcClient {
-  readonly #channel: ConfirmChannel;
-  readonly #callbackQueue: string;
-  /** Who waits for which answer, by correlation id. */
-  readonly #waiting = new Map<string, { resolve(answer: bigint): void; reject(reason: Error): void }>();
+  #channel: ConfirmChannel;
+  #callbackQueue = "";
+  /** The calls that wait for an answer, by correlation id. */
+  #calls = new Map<
+    string,
+    { resolve(fib: bigint): void; reject(reason: Error): void }
+  >();
 
-  private constructor(channel: ConfirmChannel, callbackQueue: string) {
+  private constructor(channel: ConfirmChannel) {
     this.#channel = channel;
-    this.#callbackQueue = callbackQueue;
   }
 
-  /**
-   * Makes a client with a callback queue of its own, which goes when the connection does.
-   *
-   * @param channel the channel for the requests and the answers
-   */
+  /** Opens a callback queue for the answers, which is deleted with its connection. */
   static async open(channel: ConfirmChannel): Promise<FibonacciRpcClient> {
+    const client = new FibonacciRpcClient(channel);
     const { queue } = await channel.assertQueue("", { exclusive: true });
-    const client = new FibonacciRpcClient(channel, queue);
-    await channel.consume(queue, (response) => client.#onResponse(response), { noAck: true });
-    channel.on("close", () => client.#failAll("the connection was lost"));
-    channel.on("return", ({ properties }) => {
-      client.#waiting.get(properties.correlationId)?.reject(
-        new Error("there is no rpc_queue, so there is no server. Start one: npx tsx 06-rpc/server.ts"),
-      );
+    client.#callbackQueue = queue;
+    await channel.consume(queue, (answer) => client.#onAnswer(answer), { noAck: true });
+    channel.on("close", () => client.#failAll("the channel was closed"));
+    channel.on("return", ({ properties: { correlationId } }) => {
+      const reason = "there is no rpc_queue, so there is no server. Start one: " +
+        SERVER;
+      client.#calls.get(correlationId)?.reject(new Error(reason));
     });
     return client;
   }
@@ -40,47 +40,48 @@ export class FibonacciRpcClient {
    *
    * @param n a whole number from 0
    * @param timeout how long to wait for the answer, in seconds
-   * @returns the number, exactly; rejects when the server refuses n, or does not answer in time
+   * @returns the number, exactly; rejects when there is no answer, or an error
    */
   async call(n: number | bigint, timeout = 10): Promise<bigint> {
     const correlationId = uuid();
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
       return await new Promise((resolve, reject) => {
-        this.#waiting.set(correlationId, { resolve, reject });
-        timer = setTimeout(
-          () =>
-            reject(new Error(`no answer within ${timeout} s. Is a server running? npx tsx 06-rpc/server.ts`)),
-          timeout * 1000,
-        );
-        this.#channel.sendToQueue("rpc_queue", Buffer.from(String(n)), {
+        this.#calls.set(correlationId, { resolve, reject });
+        const late = `no answer within ${timeout} s. Is a server running? ${SERVER}`;
+        timer = setTimeout(() => reject(new Error(late)), timeout * 1000);
+        const options = {
           replyTo: this.#callbackQueue,
           correlationId,
-          mandatory: true, // No queue, no server: RabbitMQ returns the request, and the call fails at once.
-          expiration: Math.ceil(timeout * 1000), // Nobody computes what nobody waits for.
+          mandatory: true, // Without an rpc_queue, RabbitMQ returns the request.
+          expiration: Math.ceil(timeout * 1000), // Not delivered later than that.
+        };
+        const request = Buffer.from(String(n));
+        this.#channel.sendToQueue("rpc_queue", request, options, (refused) => {
+          if (refused) reject(new Error("RabbitMQ refused the request (basic.nack)"));
         });
       });
     } finally {
       clearTimeout(timer);
-      this.#waiting.delete(correlationId);
+      this.#calls.delete(correlationId);
     }
   }
 
-  /** How many calls are under way. */
-  get underWay(): number {
-    return this.#waiting.size;
+  /** How many calls wait for an answer. */
+  get outstanding(): number {
+    return this.#calls.size;
   }
 
-  #onResponse(response: ConsumeMessage | null): void {
-    if (response === null) return this.#failAll("the callback queue was deleted");
-    // An answer that nobody waits for, too late or not ours, is dropped.
-    const call = this.#waiting.get(response.properties.correlationId);
-    const text = response.content.toString();
+  #onAnswer(answer: ConsumeMessage | null): void {
+    if (answer === null) return this.#failAll("the callback queue was deleted");
+    // An answer that no call waits for, since it is late or foreign, is ignored.
+    const call = this.#calls.get(answer.properties.correlationId);
+    const text = answer.content.toString();
     if (/^\d+$/.test(text)) call?.resolve(BigInt(text));
     else call?.reject(new Error(`the server answered ${quoted(text)}`));
   }
 
   #failAll(reason: string): void {
-    for (const { reject } of this.#waiting.values()) reject(new Error(reason));
+    for (const { reject } of this.#calls.values()) reject(new Error(reason));
   }
 }

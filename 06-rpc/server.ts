@@ -1,56 +1,54 @@
 /**
- * Lesson 6, the server: takes requests from the queue "rpc_queue", and sends each answer to the queue that the request
- * names. Start several and they share the work.
- *
+ * Lesson 6, the server: answers requests on the queue that each names in "reply_to".
  *     npx tsx 06-rpc/server.ts
  */
 import { Buffer } from "node:buffer";
-import { commandLine, refuse } from "../shared/command-line.ts";
-import { quoted, stayConnected } from "../shared/connection.ts";
+import process from "node:process";
+import { setImmediate } from "node:timers/promises";
+import yargs from "yargs";
+import { stayConnected } from "../shared/connection.ts";
+import { quoted } from "../shared/text.ts";
 
-const { words, prefetch } = await commandLine({
-  usage: "tsx 06-rpc/server.ts [--prefetch N]",
-  example: ["tsx 06-rpc/server.ts", "answers the requests of 06-rpc/client.ts"],
-  describe: { prefetch: "Requests to take at once" },
-}, { prefetch: 1 });
-if (words.length > 0) refuse("Too many words: this script takes none");
-if (!Number.isInteger(prefetch) || prefetch < 1 || prefetch > 65_535) refuse("--prefetch takes 1 to 65535");
+const { prefetch } = yargs(process.argv.slice(2)).strict()
+  .usage("Usage: npx tsx 06-rpc/server.ts\n\nAnswers the requests of client.ts.")
+  .example("npx tsx 06-rpc/server.ts --prefetch 50", "has fifty requests at hand")
+  .option("prefetch", { type: "number", default: 1, describe: "Requests at a time" })
+  .check(({ prefetch: n }) => (n >= 1 && n < 65_536) || "--prefetch takes 1 to 65535")
+  .requiresArg("prefetch").parseSync();
 
-/** The largest n that is answered, with 20,899 digits: a request that took long would keep the heartbeats waiting. */
-const LARGEST_N = 100_000;
+const ERROR = "error: n must be a whole number from 0 to 100000";
 
-/** Exact for every n, and without recursion: with it, fib(50) would take minutes. */
-function fib(n: number): bigint {
+/** Exact for every n, and without recursion, with which fib(50) would take minutes. */
+async function fib(n: number): Promise<bigint> {
   let [current, next] = [0n, 1n];
-  for (let i = 0; i < n; i++) [current, next] = [next, current + next];
+  for (let i = 0; i < n; i++) {
+    [current, next] = [next, current + next];
+    if (i % 1000 === 999) await setImmediate(); // So that heartbeats go out meanwhile.
+  }
   return current;
 }
 
-await stayConnected(async (channel) => {
-  await channel.assertQueue("rpc_queue", { durable: true, arguments: { "x-queue-type": "quorum" } });
-
-  // One request at a time, so that several servers share the work evenly.
-  await channel.prefetch(prefetch);
+await stayConnected(async (connection) => {
+  const channel = await connection.createChannel();
+  const settings = { durable: true, arguments: { "x-queue-type": "quorum" } };
+  await channel.assertQueue("rpc_queue", settings);
+  await channel.prefetch(prefetch); // One at a time, so that several servers share evenly.
   console.log("[x] Awaiting RPC requests");
 
-  await channel.consume("rpc_queue", (request) => {
-    if (request === null) return; // The queue was deleted; stayConnected() runs all of this again.
+  await channel.consume("rpc_queue", async (request) => {
+    if (request === null) return; // The consumer was cancelled; stayConnected() starts over.
     const text = request.content.toString();
-    const good = /^\d{1,6}$/.test(text) && Number(text) <= LARGEST_N;
-    if (good) console.log(`[.] fib(${text})`);
+    const isGood = /^\d{1,6}$/.test(text) && Number(text) <= 100_000;
+    if (isGood) console.log(`[.] fib(${text})`);
     else console.error(`[!] Refused ${quoted(text.slice(0, 60))}`);
-    const answer = good ? fib(Number(text)) : `error: n must be a whole number from 0 to ${LARGEST_N}`;
-
-    // The answer goes to the client's callback queue; the correlation id tells the client which request it answers.
-    // If the client is gone, so is its queue, and RabbitMQ drops the answer.
+    const answer = isGood ? `${await fib(Number(text))}` : ERROR;
+    // The correlation id tells the client which of its requests this answers.
     const { replyTo, correlationId } = request.properties;
-    try {
-      if (replyTo) channel.sendToQueue(replyTo, Buffer.from(String(answer)), { correlationId });
-    } catch {
-      console.error("[!] A request cannot be answered: its reply_to or correlation_id is not valid text");
+    if (`${replyTo}${correlationId}`.includes("\ufffd")) {
+      console.error("[!] Not answered: reply_to or correlation_id is not valid UTF-8");
+    } else if (replyTo) {
+      channel.sendToQueue(replyTo, Buffer.from(answer), { correlationId });
     }
-
-    // After the answer: if we die before this line, another server takes the request.
-    channel.ack(request);
+    channel.ack(request); // Last: if this server dies before, another takes the request.
   }, { noAck: false });
 });

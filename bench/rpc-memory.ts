@@ -1,20 +1,22 @@
-/** What 20,000 calls leave in memory. Needs `node --expose-gc`, so that what is measured is what nobody can reach any more. */
+/** What 20,000 calls leave in memory. `node --expose-gc` lets it count only what is in use. */
 import process from "node:process";
 import { FibonacciRpcClient } from "../06-rpc/fibonacci-rpc-client.ts";
-import { withConfirmChannel } from "../shared/connection.ts";
+import { connect } from "../shared/connection.ts";
 
-await withConfirmChannel(async (channel) => {
-  const fibonacciRpc = await FibonacciRpcClient.open(channel);
-  async function call(times: number): Promise<number> {
-    let started = 0;
-    await Promise.all(Array.from({ length: 100 }, async () => {
-      while (started++ < times) await fibonacciRpc.call(30);
-    }));
-    const collectGarbage: unknown = Reflect.get(globalThis, "gc");
-    if (typeof collectGarbage === "function") collectGarbage();
-    return process.memoryUsage().heapUsed / 1e6;
-  }
-  const before = await call(2_000); // Enough to have compiled what there is to compile.
-  const after = await call(20_000);
-  console.log(`${before} ${after} ${fibonacciRpc.underWay}`);
-});
+const connection = await connect();
+const fibonacciRpc = await FibonacciRpcClient.open(
+  await connection.createConfirmChannel(),
+);
+async function call(times: number): Promise<number> {
+  let started = 0;
+  await Promise.all(Array.from({ length: 100 }, async () => {
+    while (started++ < times) await fibonacciRpc.call(30);
+  }));
+  const collectGarbage: unknown = Reflect.get(globalThis, "gc");
+  if (typeof collectGarbage === "function") collectGarbage();
+  return process.memoryUsage().heapUsed / 1e6;
+}
+const before = await call(2_000); // Enough to have compiled what there is to compile.
+const after = await call(20_000);
+console.log(`${before} ${after} ${fibonacciRpc.outstanding}`);
+await connection.close();

@@ -7,30 +7,38 @@
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { connect } from "amqplib";
-import { commandLine, refuse } from "../shared/command-line.ts";
+import yargs from "yargs";
+import { onStopSignal } from "../shared/leaving.ts";
 import { root } from "./lib/program.ts";
-import { accepts, findRabbitMQ, type RabbitMQNode, startNode } from "./lib/rabbitmq-node.ts";
-import { stopSignal } from "./stop-signal.ts";
+import {
+  accepts,
+  findRabbitMQ,
+  type RabbitMQNode,
+  startNode,
+} from "./lib/rabbitmq-node.ts";
 
-const { words: [folder = join(root, ".rabbitmq"), ...more], port, ui } = await commandLine({
-  usage: "npm run broker -- [folder] [--port N] [--ui N]",
-  example: [
-    "npm run broker",
-    "runs RabbitMQ where the lessons look for it, and keeps its data in .rabbitmq/",
-  ],
-  describe: { port: "The port for AMQP", ui: "The port for the management UI" },
-}, { port: 5672, ui: 15672 });
-if (more.length > 0) refuse("Too many words: this script takes one folder");
-if (/^\d+$/.test(folder)) {
-  refuse(`${folder} is no folder. If it is a port: npm run broker -- --port ${folder}`);
-}
-if (![port, ui].every((n) => Number.isInteger(n) && n > 0 && n < 65536)) {
-  refuse("A port is a number from 1 to 65535");
+const { _: [folder = join(root, ".rabbitmq")], port, ui } = yargs(process.argv.slice(2))
+  .strictOptions()
+  .parserConfiguration({ "parse-positional-numbers": false })
+  .usage("Usage: npm run broker -- [folder] [--port N] [--ui N]\n\nRuns RabbitMQ here.")
+  .example("npm run broker", "runs it where the lessons look for it")
+  .option("port", { type: "number", default: 5672, describe: "For AMQP" })
+  .option("ui", { type: "number", default: 15672, describe: "For the management UI" })
+  .check(({ _: [folder], port, ui }) => {
+    if (!isPort(port) || !isPort(ui)) return "A port is a number from 1 to 65535";
+    return !/^\d+$/.test(`${folder}`) || `If ${folder} is a port: --port ${folder}`;
+  })
+  .demandCommand(0, 1).requiresArg(["port", "ui"]).parseSync();
+
+function isPort(n: number): boolean {
+  return Number.isInteger(n) && n > 0 && n < 65_536;
 }
 
 if (await accepts(port)) {
   const answer = await whoAnswers();
-  console.log(`${answer ?? "Something other than RabbitMQ"} already listens on port ${port}.`);
+  console.log(
+    `${answer ?? "Something other than RabbitMQ"} already listens on port ${port}.`,
+  );
   console.log(
     answer
       ? "The lessons use it, unless AMQP_URL names another."
@@ -40,10 +48,13 @@ if (await accepts(port)) {
 }
 
 let node: RabbitMQNode | undefined;
-const stopping = stopSignal(() => void node?.crash());
+const stopping = new AbortController();
+onStopSignal(() => stopping.abort(), () => void node?.crash());
 try {
   const programs = findRabbitMQ();
-  if (!programs) throw new Error("RabbitMQ is not installed. To install it: npm run setup");
+  if (!programs) {
+    throw new Error("RabbitMQ is not installed. To install it: npm run setup");
+  }
   if (await accepts(ui)) {
     throw new Error(`Port ${ui}, for the management UI, is taken.`);
   }
@@ -51,12 +62,12 @@ try {
   console.log("Starting RabbitMQ ...");
   node = await startNode({
     programs,
-    folder: resolve(folder),
+    folder: resolve(String(folder)),
     port,
     managementPort: ui,
-    signal: stopping,
+    signal: stopping.signal,
   });
-  stopping.addEventListener("abort", async () => {
+  stopping.signal.addEventListener("abort", async () => {
     console.log("Stopping RabbitMQ ...");
     await node?.stop();
     process.exit(0);
@@ -65,12 +76,14 @@ try {
   console.log(`Its management UI: http://localhost:${ui} (user guest, password guest)`);
   console.log("To stop it press CTRL+C");
   await node.ended();
-  if (!stopping.aborted) {
+  if (!stopping.signal.aborted) {
     await node.stop();
-    throw new Error(`RabbitMQ has ended by itself. Its log is in ${join(folder, "log")}`);
+    throw new Error(
+      `RabbitMQ has ended by itself. Its log is in ${join(String(folder), "log")}`,
+    );
   }
 } catch (error) {
-  if (stopping.aborted) process.exit(0);
+  if (stopping.signal.aborted) process.exit(0);
   console.error(`[!] ${error instanceof Error ? error.message : error}`);
   process.exit(1);
 }
@@ -83,6 +96,8 @@ async function whoAnswers(): Promise<string | undefined> {
     await connection.close();
     return `${product} ${version}`;
   } catch (error) {
-    return String(error).includes("ACCESS_REFUSED") ? "A RabbitMQ that refuses the user guest" : undefined;
+    return String(error).includes("ACCESS_REFUSED")
+      ? "A RabbitMQ that refuses the user guest"
+      : undefined;
   }
 }

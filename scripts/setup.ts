@@ -13,7 +13,10 @@ const managers = [
   {
     name: "apt-get",
     root: true,
-    commands: ["apt-get update", "apt-get install --yes --no-install-recommends rabbitmq-server"],
+    commands: [
+      "apt-get update",
+      "apt-get install --yes --no-install-recommends rabbitmq-server",
+    ],
   },
   { name: "dnf", root: true, commands: ["dnf install --assumeyes rabbitmq-server"] },
   { name: "brew", root: false, commands: ["brew install rabbitmq"] },
@@ -24,7 +27,9 @@ try {
   if (programs) {
     console.log(`RabbitMQ is installed in ${programs}: nothing to do.`);
   } else if (process.env.AMQP_URL) {
-    console.log("RabbitMQ is not installed, but AMQP_URL names a broker: nothing to do.");
+    console.log(
+      "RabbitMQ is not installed, but AMQP_URL names a broker: nothing to do.",
+    );
   } else {
     install();
     console.log(`RabbitMQ is installed in ${findRabbitMQ()}.`);
@@ -36,7 +41,8 @@ try {
 
 /** Runs the commands of the first package manager that is there. */
 function install(): void {
-  const has = (program: string) => spawnSync(program, ["--version"], { stdio: "ignore" }).status === 0;
+  const has = (program: string) =>
+    spawnSync(program, ["--version"], { stdio: "ignore" }).status === 0;
   const manager = managers.find(({ name }) => has(name));
   if (!manager) {
     throw new Error([
@@ -47,7 +53,9 @@ function install(): void {
   }
   const asRoot = !manager.root || process.getuid?.() === 0 ? "" : "sudo ";
   if (asRoot && !has("sudo")) {
-    throw new Error(`Installing RabbitMQ needs root. As root, run: ${manager.commands.join(" && ")}`);
+    throw new Error(
+      `Installing RabbitMQ needs root. As root, run: ${manager.commands.join(" && ")}`,
+    );
   }
   for (const command of manager.commands) {
     console.log(`$ ${asRoot}${command}`);
@@ -59,6 +67,8 @@ function install(): void {
     if (status !== 0) throw new Error(`That did not work: ${asRoot}${command}`);
   }
   if (!findRabbitMQ()) {
-    throw new Error("The package is installed, but rabbitmq-server is nowhere to be found.");
+    throw new Error(
+      "The package is installed, but rabbitmq-server is nowhere to be found.",
+    );
   }
 }

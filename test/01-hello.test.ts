@@ -11,7 +11,10 @@ onEveryRuntime("01-hello", (test) => {
     const receive = run("01-hello/receive.ts");
     await receive.prints("[x] Received 'Hello World!'");
     expect(await receive.stop()).toBe(0);
-    expect(receive.stdout).toEqual([WAITING_FOR_MESSAGES, "[x] Received 'Hello World!'"]);
+    expect(receive.stdout).toEqual([
+      WAITING_FOR_MESSAGES,
+      "[x] Received 'Hello World!'",
+    ]);
     expect([...send.stderr, ...receive.stderr]).toEqual([]);
     expect(await messagesOn(virtualHost, "hello")).toBe(0);
   });
@@ -19,7 +22,9 @@ onEveryRuntime("01-hello", (test) => {
   test("the consumer may come first, and gets the messages in the order they were sent", async ({ run }) => {
     const receive = run("01-hello/receive.ts");
     await receive.prints(WAITING_FOR_MESSAGES);
-    for (const word of ["one", "two", "three"]) expect(await run("01-hello/send.ts", word).exitCode).toBe(0);
+    for (const word of ["one", "two", "three"]) {
+      expect(await run("01-hello/send.ts", word).exitCode).toBe(0);
+    }
     await receive.prints("[x] Received 'three'");
     expect(receive.stdout.slice(1)).toEqual([
       "[x] Received 'one'",
@@ -29,7 +34,16 @@ onEveryRuntime("01-hello", (test) => {
   });
 
   test("the words of a message arrive as they were typed", async ({ run }) => {
-    const typed = ["007", "1e3", `it's "quoted"`, "two  spaces", "🐇", "-5", "--", "--not-an-option"];
+    const typed = [
+      "007",
+      "1e3",
+      `it's "quoted"`,
+      "two  spaces",
+      "🐇",
+      "-5",
+      "--",
+      "--not-an-option",
+    ];
     const arrived = '`007 1e3 it\'s "quoted" two  spaces 🐇 -5 --not-an-option`';
     const send = run("01-hello/send.ts", ...typed);
     expect(await send.exitCode).toBe(0);
@@ -39,7 +53,9 @@ onEveryRuntime("01-hello", (test) => {
 
   test("two consumers take turns, and each message goes to one of them", async ({ run, runTwo }) => {
     const consumers = await runTwo("01-hello/receive.ts", WAITING_FOR_MESSAGES);
-    for (const n of ["1", "2", "3", "4"]) expect(await run("01-hello/send.ts", n).exitCode).toBe(0);
+    for (const n of ["1", "2", "3", "4"]) {
+      expect(await run("01-hello/send.ts", n).exitCode).toBe(0);
+    }
     await Promise.all(consumers.map((receive) => receive.prints(/Received/, 2)));
     const received = consumers.flatMap((receive) => receive.stdout.slice(1)).sort();
     expect(received).toEqual(["1", "2", "3", "4"].map((n) => `[x] Received '${n}'`));
@@ -49,7 +65,9 @@ onEveryRuntime("01-hello", (test) => {
     const consumers = [1, 2, 3, 4].map(() => run("01-hello/receive.ts"));
     await Promise.all(consumers.map((receive) => receive.prints(WAITING_FOR_MESSAGES)));
     expect(await run("01-hello/send.ts", "all here?").exitCode).toBe(0);
-    await Promise.any(consumers.map((receive) => receive.prints("[x] Received 'all here?'")));
+    await Promise.any(
+      consumers.map((receive) => receive.prints("[x] Received 'all here?'")),
+    );
     for (const receive of consumers) expect(await receive.stop()).toBe(0);
     expect(consumers.flatMap(({ stderr }) => stderr)).toEqual([]);
   });

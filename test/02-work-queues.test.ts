@@ -1,5 +1,10 @@
 import { expect } from "vitest";
-import { messagesOn, onChannel, onEveryRuntime, WAITING_FOR_MESSAGES } from "./lib/lesson-test.ts";
+import {
+  messagesOn,
+  onChannel,
+  onEveryRuntime,
+  WAITING_FOR_MESSAGES,
+} from "./lib/lesson-test.ts";
 
 onEveryRuntime("02-work-queues", (test) => {
   test("a worker does a task and acknowledges it", async ({ run, virtualHost }) => {
@@ -9,7 +14,11 @@ onEveryRuntime("02-work-queues", (test) => {
     const worker = run("02-work-queues/worker.ts");
     await worker.prints("[x] Done");
     expect(await worker.stop()).toBe(0);
-    expect(worker.stdout).toEqual([WAITING_FOR_MESSAGES, "[x] Received 'a task.'", "[x] Done"]);
+    expect(worker.stdout).toEqual([
+      WAITING_FOR_MESSAGES,
+      "[x] Received 'a task.'",
+      "[x] Done",
+    ]);
     expect([...newTask.stderr, ...worker.stderr]).toEqual([]);
     expect(await messagesOn(virtualHost, "task_queue")).toBe(0);
   });
@@ -27,11 +36,18 @@ onEveryRuntime("02-work-queues", (test) => {
   test("fair dispatch: who is busy gets no other task", async ({ run, runTwo }) => {
     const workers = await runTwo("02-work-queues/worker.ts", WAITING_FOR_MESSAGES);
     await run("02-work-queues/new-task.ts", "long..........").exitCode;
-    await Promise.race(workers.map((worker) => worker.prints("[x] Received 'long..........'")));
-    const other = workers.find((worker) => !worker.stdout.includes("[x] Received 'long..........'"));
+    await Promise.race(
+      workers.map((worker) => worker.prints("[x] Received 'long..........'")),
+    );
+    const other = workers.find((worker) =>
+      !worker.stdout.includes("[x] Received 'long..........'")
+    );
     await run("02-work-queues/new-task.ts", "short", "--count", "5").exitCode;
     await other?.prints("[x] Done", 5);
-    expect(workers.map((worker) => worker.stdout.includes("[x] Done")).sort()).toEqual([false, true]);
+    expect(workers.map((worker) => worker.stdout.includes("[x] Done")).sort()).toEqual([
+      false,
+      true,
+    ]);
   });
 
   test("--prefetch lets a worker take several tasks at once", async ({ run }) => {
@@ -44,7 +60,9 @@ onEveryRuntime("02-work-queues", (test) => {
   test("a killed worker's task goes to another, who does it", async ({ run, runTwo, virtualHost }) => {
     const workers = await runTwo("02-work-queues/worker.ts", WAITING_FOR_MESSAGES);
     await run("02-work-queues/new-task.ts", "precious..").exitCode;
-    const received = workers.map((worker) => worker.prints("[x] Received 'precious..'").then(() => worker));
+    const received = workers.map((worker) =>
+      worker.prints("[x] Received 'precious..'").then(() => worker)
+    );
     const doomed = await Promise.any(received);
     doomed.signal("SIGKILL");
     const [heir = doomed] = workers.filter((worker) => worker !== doomed);
@@ -60,7 +78,10 @@ onEveryRuntime("02-work-queues", (test) => {
     expect(await newTask.exitCode).toBe(0);
     expect(newTask.stdout).toEqual(Array(1200).fill("[x] Sent 'again'"));
     expect(await messagesOn(virtualHost, "task_queue")).toBe(1200);
-    const message = await onChannel(virtualHost, (channel) => channel.get("task_queue", { noAck: true }));
+    const message = await onChannel(
+      virtualHost,
+      (channel) => channel.get("task_queue", { noAck: true }),
+    );
     expect(message && message.properties.deliveryMode).toBe(2);
   });
 });

@@ -32,6 +32,8 @@ onEveryRuntime("03-pubsub", (test) => {
     const emit = run("03-pubsub/emit-log.ts", "hello?");
     expect(await emit.exitCode).toBe(0);
     expect(emit.stdout).toEqual(["[x] Sent 'hello?'"]);
-    expect(emit.stderr).toEqual(["[!] Nobody is listening: RabbitMQ dropped the message."]);
+    expect(emit.stderr).toEqual([
+      "[!] No queue is bound: RabbitMQ dropped it.",
+    ]);
   });
 });

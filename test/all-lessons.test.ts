@@ -1,6 +1,11 @@
 import { expect, inject } from "vitest";
 import { callManagement } from "../scripts/lib/broker-to-use.ts";
-import { AWAITING_REQUESTS, onEveryRuntime, WAITING_FOR_LOGS, WAITING_FOR_MESSAGES } from "./lib/lesson-test.ts";
+import {
+  AWAITING_REQUESTS,
+  onEveryRuntime,
+  WAITING_FOR_LOGS,
+  WAITING_FOR_MESSAGES,
+} from "./lib/lesson-test.ts";
 
 onEveryRuntime("all lessons", (test) => {
   test("none of them leaves a queue behind that is neither durable nor exclusive", async ({ run, virtualHost }) => {
@@ -23,13 +28,24 @@ onEveryRuntime("all lessons", (test) => {
     ].map((script) => run(script));
     for (const program of leaving) expect(await program.exitCode).toBe(0);
 
-    const queues = await callManagement(inject("broker"), "GET", `queues${new URL(virtualHost).pathname}`);
+    const queues = await callManagement(
+      inject("broker"),
+      "GET",
+      `queues${new URL(virtualHost).pathname}`,
+    );
     for (const name of ["hello", "task_queue", "rpc_queue"]) {
-      expect(queues).toContainEqual(expect.objectContaining({ name, durable: true, type: "quorum" }));
+      expect(queues).toContainEqual(
+        expect.objectContaining({ name, durable: true, type: "quorum" }),
+      );
     }
     expect(queues).toContainEqual(
-      expect.objectContaining({ name: expect.stringMatching(/^amq\.gen/), exclusive: true }),
+      expect.objectContaining({
+        name: expect.stringMatching(/^amq\.gen/),
+        exclusive: true,
+      }),
     );
-    expect(queues).not.toContainEqual(expect.objectContaining({ durable: false, exclusive: false }));
+    expect(queues).not.toContainEqual(
+      expect.objectContaining({ durable: false, exclusive: false }),
+    );
   });
 });

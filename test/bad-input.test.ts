@@ -24,7 +24,7 @@ onEveryRuntime("bad input", (test) => {
     for (const [script] of scripts) {
       const help = run(script, "--help");
       expect(await help.exitCode).toBe(0);
-      expect(help.stdout[0]).toMatch(`Usage: tsx ${script}`);
+      expect(help.stdout[0]).toMatch(`Usage: npx tsx ${script}`);
       expect(help.stdout).toContain("Examples:");
       expect(help.stderr).toEqual([]);
     }
@@ -35,42 +35,40 @@ onEveryRuntime("bad input", (test) => {
       const program = run(script, ...args, "--bogus");
       expect(await program.exitCode).toBe(1);
       expect(program.stdout).toEqual([]);
-      expect(program.stderr.slice(0, 2)).toEqual([
-        "[!] Unknown argument: bogus",
-        expect.stringContaining(`Usage: tsx ${script}`),
-      ]);
+      expect(program.stderr[0]).toMatch(`Usage: npx tsx ${script}`);
+      expect(program.stderr.at(-1)).toBe("Unknown argument: bogus");
     }
   });
 
-  test("a word too many, a number that is none: one line, and the usage", async ({ run }) => {
+  test("a word too many, a number that is none: the usage, and one line", async ({ run }) => {
+    const prefetch = "--prefetch takes 1 to 65535";
+    const count = "--count takes 1 or more";
+    const timeout = "--timeout takes up to 86400";
     const mistakes: [line: string, script: string, ...args: string[]][] = [
-      ["Too many words: this script takes none", "01-hello/receive.ts", "x"],
-      ["Too many words: this script takes none", "02-work-queues/worker.ts", "x"],
-      ["Too many words: this script takes none", "03-pubsub/receive-logs.ts", "x"],
-      ["Too many words: this script takes none", "06-rpc/server.ts", "x"],
-      ["--count takes one whole number, from 1", "02-work-queues/new-task.ts", "--count", "0"],
-      ["--count takes one whole number, from 1", "02-work-queues/new-task.ts", "--count", "many"],
+      ["Unknown argument: x", "01-hello/receive.ts", "x"],
+      ["Unknown argument: x", "02-work-queues/worker.ts", "x"],
+      ["Unknown argument: x", "03-pubsub/receive-logs.ts", "x"],
+      ["Unknown argument: x", "06-rpc/server.ts", "x"],
+      [count, "02-work-queues/new-task.ts", "--count", "0"],
+      [count, "02-work-queues/new-task.ts", "--count", "many"],
+      [count, "02-work-queues/new-task.ts", "--count", "1", "--count", "2"],
       [
-        "--count takes one whole number, from 1",
+        "Not enough arguments following: count",
         "02-work-queues/new-task.ts",
         "--count",
-        "1",
-        "--count",
-        "2",
       ],
-      ["Not enough arguments following: count", "02-work-queues/new-task.ts", "--count"],
-      ["--prefetch takes 1 to 65535", "02-work-queues/worker.ts", "--prefetch", "0"],
-      ["--prefetch takes 1 to 65535", "06-rpc/server.ts", "--prefetch", "65536"],
-      ["--prefetch takes 1 to 65535", "06-rpc/server.ts", "--no-prefetch"],
-      ["--timeout takes seconds, up to a day", "06-rpc/client.ts", "--timeout", "soon"],
-      ["--timeout takes seconds, up to a day", "06-rpc/client.ts", "--timeout", "0"],
+      [prefetch, "02-work-queues/worker.ts", "--prefetch", "0.5"],
+      [prefetch, "06-rpc/server.ts", "--prefetch", "65536"],
+      [prefetch, "06-rpc/server.ts", "--no-prefetch"],
+      [timeout, "06-rpc/client.ts", "--timeout", "soon"],
+      [timeout, "06-rpc/client.ts", "--timeout", "0"],
     ];
     for (const [line, script, ...args] of mistakes) {
       const program = run(script, ...args);
       expect(await program.exitCode).toBe(1);
       expect(program.stdout).toEqual([]);
-      expect(program.stderr[0]).toBe(`[!] ${line}`);
-      expect(program.stderr[1]).toContain(`Usage: tsx ${script}`);
+      expect(program.stderr[0]).toMatch(`Usage: npx tsx ${script}`);
+      expect(program.stderr.at(-1)).toBe(line);
     }
   });
 

@@ -15,8 +15,16 @@ const bodies: [what: string, body: Buffer, shown: RegExp][] = [
     Buffer.from("\x1b]0;owned\x07\x1b[2J\u009b31m"),
     /^'\\x1b\]0;owned\\x07\\x1b\[2J\\x9b31m'$/i,
   ],
-  ["line breaks", Buffer.from("one\r\n[x] Sent 'two'\n".repeat(10)), /^"one\\r\\n\[x\] Sent 'two'\\n.*"$/],
-  ["bytes that are no UTF-8", Buffer.from([0xff, 0xfe, 0x41, 0xc3]), /^'\ufffd\ufffdA\ufffd'$/],
+  [
+    "line breaks",
+    Buffer.from("one\r\n[x] Sent 'two'\n".repeat(10)),
+    /^"one\\r\\n\[x\] Sent 'two'\\n.*"$/,
+  ],
+  [
+    "bytes that are no UTF-8",
+    Buffer.from([0xff, 0xfe, 0x41, 0xc3]),
+    /^'\ufffd\ufffdA\ufffd'$/,
+  ],
   ["nothing", Buffer.alloc(0), /^''$/],
   ["8 MB", Buffer.alloc(8_000_000, "x"), /^'x{10000}'\.\.\. 7990000 more characters$/],
   ["an emoji", Buffer.from("🐇"), /^'🐇'$/],
@@ -58,7 +66,8 @@ onEveryRuntime("hostile text", (test) => {
     });
     await logs.prints(/^\[x\] /, bodies.length);
     for (const [i, [what, , expected]] of bodies.entries()) {
-      const [, shownKey, text] = /^\[x\] (\S+): (.*)$/.exec(logs.stdout[i + 1] ?? "") ?? [];
+      const [, shownKey, text] = /^\[x\] (\S+): (.*)$/.exec(logs.stdout[i + 1] ?? "") ??
+        [];
       expect(shownKey).toMatch(/^\\x1b\[31m\.red\\n$/i);
       expect(text, what).toMatch(expected);
     }

@@ -48,17 +48,21 @@ onEveryRuntime("queue trouble", (test) => {
       await consumer.prints(ready);
       await onChannel(virtualHost, (channel) => channel.deleteQueue(queue));
       await consumer.warns(
-        /^\[!\] Lost .*: the queue was deleted, so RabbitMQ cancelled its consumer\. Trying again/,
+        /^\[!\] Lost .*: the queue .\w+. was deleted, so RabbitMQ cancelled its consumer\. Trying again/,
       );
       await consumer.warns(/^\[!\] Back: /);
       expect(await run(producer).exitCode).toBe(0);
       await consumer.prints(line);
       expect(await consumer.stop()).toBe(0);
-      expect(consumer.stderr.filter((line) => !/^\[!\] (Lost|Back)/.test(line))).toEqual([]);
+      expect(consumer.stderr.filter((line) => !/^\[!\] (Lost|Back)/.test(line)))
+        .toEqual([]);
     });
 
     test(`${script}: the queue is there with other settings; both sides say which, and how to remove it`, async ({ run, virtualHost }) => {
-      await onChannel(virtualHost, (channel) => channel.assertQueue(queue, { durable: true, maxLength: 5 }));
+      await onChannel(
+        virtualHost,
+        (channel) => channel.assertQueue(queue, { durable: true, maxLength: 5 }),
+      );
       const scripts = queue === "rpc_queue" ? [script] : [script, producer]; // The client declares no rpc_queue.
       const remove = `npx tsx scripts/delete.ts queue ${queue}`;
       for (const refused of scripts) {
@@ -79,7 +83,10 @@ onEveryRuntime("queue trouble", (test) => {
   }
 
   test("the exchange is there with other settings", async ({ run, virtualHost }) => {
-    await onChannel(virtualHost, (channel) => channel.assertExchange("logs", "direct", { durable: false }));
+    await onChannel(
+      virtualHost,
+      (channel) => channel.assertExchange("logs", "direct", { durable: false }),
+    );
     for (const script of ["03-pubsub/emit-log.ts", "03-pubsub/receive-logs.ts"]) {
       const program = run(script);
       expect(await program.exitCode).toBe(1);
@@ -96,23 +103,27 @@ onEveryRuntime("queue trouble", (test) => {
 withOwnNode("a broker that waits one second for an acknowledgement", (programs) => {
   let node: RabbitMQNode;
   beforeAll(async () => {
-    const erlangArguments = "-rabbit consumer_timeout 1000 -rabbit channel_tick_interval 1000";
+    const erlangArguments =
+      "-rabbit consumer_timeout 1000 -rabbit channel_tick_interval 1000";
     node = await startNode({ programs, erlangArguments });
   });
   afterAll(() => node?.stop());
 
   for (const runtime of runtimesToTest) {
-    plainTest(`it takes the task away from the worker, who says so and goes on, on ${runtime}`, async () => {
-      const AMQP_URL = await createVirtualHost({ ...node, prefix: "by-example-" });
-      const run = (script: string, ...args: string[]) =>
-        untilTestEnds(runScript(runtime, script, args, { env: { AMQP_URL } }));
-      const worker = run("02-work-queues/worker.ts");
-      await worker.prints(WAITING_FOR_MESSAGES);
-      expect(await run("02-work-queues/new-task.ts", LONG_TASK).exitCode).toBe(0);
-      await worker.warns(/^\[!\] Lost /, 1, 45); // The broker looks at its clock now and then only.
-      await worker.warns(/^\[!\] Back: /);
-      await worker.prints(`[x] Received '${LONG_TASK}'`, 2);
-      expect(await worker.stop()).toBe(0);
-    });
+    plainTest(
+      `it takes the task away from the worker, who says so and goes on, on ${runtime}`,
+      async () => {
+        const AMQP_URL = await createVirtualHost({ ...node, prefix: "by-example-" });
+        const run = (script: string, ...args: string[]) =>
+          untilTestEnds(runScript(runtime, script, args, { env: { AMQP_URL } }));
+        const worker = run("02-work-queues/worker.ts");
+        await worker.prints(WAITING_FOR_MESSAGES);
+        expect(await run("02-work-queues/new-task.ts", LONG_TASK).exitCode).toBe(0);
+        await worker.warns(/^\[!\] Lost /, 1, 45); // The broker looks at its clock now and then only.
+        await worker.warns(/^\[!\] Back: /);
+        await worker.prints(`[x] Received '${LONG_TASK}'`, 2);
+        expect(await worker.stop()).toBe(0);
+      },
+    );
   }
 });

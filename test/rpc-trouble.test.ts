@@ -4,7 +4,13 @@ import { setInterval } from "node:timers/promises";
 import type { ConfirmChannel, ConsumeMessage, Options } from "amqplib";
 import { expect } from "vitest";
 import { FibonacciRpcClient } from "../06-rpc/fibonacci-rpc-client.ts";
-import { AWAITING_REQUESTS, messagesOn, onChannel, onEveryRuntime, QUORUM } from "./lib/lesson-test.ts";
+import {
+  AWAITING_REQUESTS,
+  messagesOn,
+  onChannel,
+  onEveryRuntime,
+  QUORUM,
+} from "./lib/lesson-test.ts";
 
 /** Requests that are none. Those that say where the answer goes get one, and it says what is wrong. */
 const badRequests: [what: string, body: Buffer][] = [
@@ -27,7 +33,9 @@ onEveryRuntime("RPC trouble", (test) => {
     expect(client.stderr).toEqual([
       "[!] fib(30): no answer within 1.5 s. Is a server running? npx tsx 06-rpc/server.ts",
     ]);
-    for await (const _ of setInterval(50)) if (await messagesOn(virtualHost, "rpc_queue") === 0) break;
+    for await (const _ of setInterval(50)) {
+      if (await messagesOn(virtualHost, "rpc_queue") === 0) break;
+    }
   });
 
   test("the server dies with the request in hand: another answers, the client notices nothing", async ({ run, virtualHost }) => {
@@ -47,7 +55,10 @@ onEveryRuntime("RPC trouble", (test) => {
   test("the client is gone before the answer: the server carries on", async ({ run, virtualHost }) => {
     await onChannel(virtualHost, async (channel) => {
       await channel.assertQueue("rpc_queue", QUORUM);
-      request(channel, Buffer.from("10"), { replyTo: "amq.gen-nobody-has-this", correlationId: "1" });
+      request(channel, Buffer.from("10"), {
+        replyTo: "amq.gen-nobody-has-this",
+        correlationId: "1",
+      });
       await channel.waitForConfirms();
     });
     const server = run("06-rpc/server.ts");
@@ -63,8 +74,12 @@ onEveryRuntime("RPC trouble", (test) => {
       const client = run("06-rpc/client.ts", "13");
       const { properties } = await request;
       server.sendToQueue(properties.replyTo, Buffer.from("1"));
-      server.sendToQueue(properties.replyTo, Buffer.from("2"), { correlationId: "not-yours" });
-      server.sendToQueue(properties.replyTo, Buffer.from("233"), { correlationId: properties.correlationId });
+      server.sendToQueue(properties.replyTo, Buffer.from("2"), {
+        correlationId: "not-yours",
+      });
+      server.sendToQueue(properties.replyTo, Buffer.from("233"), {
+        correlationId: properties.correlationId,
+      });
       expect(await client.exitCode).toBe(0);
       expect(client.stdout).toEqual(["[x] Requesting fib(13)", "[.] Got 233"]);
     });
@@ -76,7 +91,9 @@ onEveryRuntime("RPC trouble", (test) => {
       const client = run("06-rpc/client.ts", "13");
       const { properties } = await request;
       const { correlationId } = properties;
-      server.sendToQueue(properties.replyTo, Buffer.from("\x1b[31mno"), { correlationId });
+      server.sendToQueue(properties.replyTo, Buffer.from("\x1b[31mno"), {
+        correlationId,
+      });
       expect(await client.exitCode).toBe(1);
       expect(client.stderr).toEqual([
         expect.stringMatching(/^\[!\] fib\(13\): the server answered '\\x1b\[31mno'$/i),
@@ -97,9 +114,14 @@ onEveryRuntime("RPC trouble", (test) => {
   test("two clients at once never see each other's answers", async ({ run, virtualHost }) => {
     await run("06-rpc/server.ts").prints(AWAITING_REQUESTS);
     await onChannel(virtualHost, async (channel) => {
-      const clients = [await FibonacciRpcClient.open(channel), await FibonacciRpcClient.open(channel)];
+      const clients = [
+        await FibonacciRpcClient.open(channel),
+        await FibonacciRpcClient.open(channel),
+      ];
       const answers = await Promise.all(
-        clients.map((client, i) => Promise.all(Array.from({ length: 50 }, () => client.call(10 + i)))),
+        clients.map((client, i) =>
+          Promise.all(Array.from({ length: 50 }, () => client.call(10 + i)))
+        ),
       );
       expect(answers).toEqual([Array(50).fill(55n), Array(50).fill(89n)]);
     });
@@ -135,17 +157,24 @@ onEveryRuntime("RPC trouble", (test) => {
     expect(client.stdout).toEqual(["[x] Requesting fib(30)", "[.] Got 832040"]);
     expect(await server.stop()).toBe(0);
     expect(await messagesOn(virtualHost, "rpc_queue")).toBe(0);
-    expect(server.stderr.every((line) => /^\[!\] Refused ['"].{0,70}['"]$/.test(line))).toBe(true);
+    expect(server.stderr.every((line) => /^\[!\] Refused ['"].{0,70}['"]$/.test(line)))
+      .toBe(true);
   });
 });
 
 /** Publishes a request as no client of ours would. */
-function request(channel: ConfirmChannel, body: Buffer, options: Options.Publish): void {
+function request(
+  channel: ConfirmChannel,
+  body: Buffer,
+  options: Options.Publish,
+): void {
   channel.sendToQueue("rpc_queue", body, options);
 }
 
 /** Stands in for a server: declares the queue and takes the first request, which it does not acknowledge. */
-async function takeRequest(channel: ConfirmChannel): Promise<{ request: Promise<ConsumeMessage> }> {
+async function takeRequest(
+  channel: ConfirmChannel,
+): Promise<{ request: Promise<ConsumeMessage> }> {
   await channel.assertQueue("rpc_queue", QUORUM);
   let take: (request: ConsumeMessage) => void;
   const request = new Promise<ConsumeMessage>((resolve) => take = resolve);

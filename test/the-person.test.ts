@@ -1,6 +1,11 @@
 /** What a person at a terminal does: leaves, pipes the output elsewhere, types what does not fit. */
 import { expect } from "vitest";
-import { messagesOn, onEveryRuntime, WAITING_FOR_LOGS, WAITING_FOR_MESSAGES } from "./lib/lesson-test.ts";
+import {
+  messagesOn,
+  onEveryRuntime,
+  WAITING_FOR_LOGS,
+  WAITING_FOR_MESSAGES,
+} from "./lib/lesson-test.ts";
 
 onEveryRuntime("the person", (test) => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -24,7 +29,7 @@ onEveryRuntime("the person", (test) => {
     await server.stop();
     const client = run("06-rpc/client.ts", "--timeout", "60");
     await client.prints("[x] Requesting fib(30)");
-    expect(await client.stop()).toBe(0);
+    expect(await client.stop()).toBe(130);
     expect(client.stderr).toEqual([]);
   });
 
@@ -48,7 +53,9 @@ onEveryRuntime("the person", (test) => {
     ) {
       const program = run(script, long);
       expect(await program.exitCode).toBe(1);
-      expect(program.stderr).toEqual(["[!] The routing key is longer than the 255 bytes that AMQP allows."]);
+      expect(program.stderr).toEqual([
+        "[!] The routing key is longer than the 255 bytes that AMQP allows.",
+      ]);
       expect(program.stdout.filter((line) => line.includes("é"))).toEqual([]);
     }
   });
@@ -56,7 +63,10 @@ onEveryRuntime("the person", (test) => {
   test("words with quotes, dashes and spaces arrive in a key and a message as they were typed", async ({ run }) => {
     const logs = run("04-routing/receive-logs.ts", "--", "-007");
     await logs.prints(WAITING_FOR_LOGS);
-    expect(await run("04-routing/emit-log.ts", "--", "-007", "--two  spaces", '"quoted"').exitCode).toBe(0);
+    expect(
+      await run("04-routing/emit-log.ts", "--", "-007", "--two  spaces", '"quoted"')
+        .exitCode,
+    ).toBe(0);
     await logs.prints(`[x] -007: '--two  spaces "quoted"'`);
   });
 });

@@ -5,7 +5,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { temporaryFolder } from "../scripts/lib/clean-up.ts";
 import { runScript } from "../scripts/lib/program.ts";
-import { freePort, type RabbitMQNode, startNode } from "../scripts/lib/rabbitmq-node.ts";
+import {
+  freePort,
+  type RabbitMQNode,
+  startNode,
+} from "../scripts/lib/rabbitmq-node.ts";
 import { untilTestEnds, WAITING_FOR_MESSAGES, withOwnNode } from "./lib/lesson-test.ts";
 import { runtimesToTest } from "./lib/runtimes.ts";
 
@@ -79,9 +83,15 @@ function makeCertificates(folder: string): void {
   const openssl = (command: string) =>
     execFileSync("openssl", command.split(" "), { cwd: folder, stdio: "pipe" });
   const newKey = "-newkey rsa:2048 -nodes";
-  openssl(`req -x509 ${newKey} -subj /CN=authority -days 2 -keyout authority.key -out authority.pem`);
+  openssl(
+    `req -x509 ${newKey} -subj /CN=authority -days 2 -keyout authority.key -out authority.pem`,
+  );
   openssl(`req ${newKey} -subj /CN=broker -keyout broker.key -out request.pem`);
-  writeFileSync(join(folder, "extensions"), "subjectAltName = DNS:localhost\nbasicConstraints = CA:FALSE\n");
-  const signed = "-CA authority.pem -CAkey authority.key -CAcreateserial -days 2 -extfile extensions";
+  writeFileSync(
+    join(folder, "extensions"),
+    "subjectAltName = DNS:localhost\nbasicConstraints = CA:FALSE\n",
+  );
+  const signed =
+    "-CA authority.pem -CAkey authority.key -CAcreateserial -days 2 -extfile extensions";
   openssl(`x509 -req -in request.pem ${signed} -out broker.pem`);
 }

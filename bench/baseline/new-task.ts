@@ -1,4 +1,4 @@
-/** The floor for 02-work-queues/new-task.ts: a confirm channel, and so many messages under way at once. */
+/** The baseline for 02-work-queues/new-task.ts: a confirm channel, and so many messages under way at once. */
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { connect } from "amqplib";
@@ -6,7 +6,10 @@ import { connect } from "amqplib";
 const [count = 0, window = 500] = process.argv.slice(2).map(Number);
 const connection = await connect(process.env.AMQP_URL ?? "", { noDelay: true });
 const channel = await connection.createConfirmChannel();
-await channel.assertQueue("task_queue", { durable: true, arguments: { "x-queue-type": "quorum" } });
+await channel.assertQueue("task_queue", {
+  durable: true,
+  arguments: { "x-queue-type": "quorum" },
+});
 for (let sent = 0; sent < count; sent += window) {
   for (let i = 0; i < window; i++) {
     channel.sendToQueue("task_queue", Buffer.from("task"), { persistent: true });

@@ -1,4 +1,4 @@
-/** The floor for ../rpc-calls.ts: as many calls, as many of them under way at once, over a bare channel. */
+/** The baseline for ../rpc-calls.ts: as many calls, as many of them under way at once, over a bare channel. */
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { connect } from "amqplib";
@@ -9,7 +9,9 @@ const channel = await connection.createChannel();
 const { queue: replyTo } = await channel.assertQueue("", { exclusive: true });
 const waiting = new Map<string, (answer: bigint) => void>();
 await channel.consume(replyTo, (answer) => {
-  waiting.get(answer?.properties.correlationId)?.(BigInt(answer?.content.toString() ?? ""));
+  waiting.get(answer?.properties.correlationId)?.(
+    BigInt(answer?.content.toString() ?? ""),
+  );
   waiting.delete(answer?.properties.correlationId);
 }, { noAck: true });
 

@@ -1,13 +1,18 @@
-/** The floor for 06-rpc/server.ts: it answers, prints the same lines, acknowledges. With a word after the prefetch,
+/** The baseline for 06-rpc/server.ts: it answers, prints the same lines, acknowledges. With a word after the prefetch,
  * it does so without noDelay, as the official one. */
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { connect } from "amqplib";
 
 const [prefetch, delay] = process.argv.slice(2);
-const connection = await connect(process.env.AMQP_URL ?? "", { noDelay: delay === undefined });
+const connection = await connect(process.env.AMQP_URL ?? "", {
+  noDelay: delay === undefined,
+});
 const channel = await connection.createChannel();
-await channel.assertQueue("rpc_queue", { durable: true, arguments: { "x-queue-type": "quorum" } });
+await channel.assertQueue("rpc_queue", {
+  durable: true,
+  arguments: { "x-queue-type": "quorum" },
+});
 await channel.prefetch(Number(prefetch));
 console.log("[x] Awaiting RPC requests");
 await channel.consume("rpc_queue", (request) => {

@@ -6,7 +6,10 @@ import { connect } from "amqplib";
 
 const connection = await connect(process.env.AMQP_URL ?? "");
 const channel = await connection.createChannel();
-await channel.assertQueue("hello", { durable: true, arguments: { "x-queue-type": "quorum" } });
+await channel.assertQueue("hello", {
+  durable: true,
+  arguments: { "x-queue-type": "quorum" },
+});
 channel.sendToQueue("hello", Buffer.from("Hello World!"));
 console.log("[x] Sent 'Hello World!'");
 await setTimeout(500);

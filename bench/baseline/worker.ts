@@ -1,10 +1,13 @@
-/** The floor for 02-work-queues/worker.ts: it takes tasks, prints the same lines, acknowledges. */
+/** The baseline for 02-work-queues/worker.ts: it takes tasks, prints the same lines, acknowledges. */
 import process from "node:process";
 import { connect } from "amqplib";
 
 const connection = await connect(process.env.AMQP_URL ?? "", { noDelay: true });
 const channel = await connection.createChannel();
-await channel.assertQueue("task_queue", { durable: true, arguments: { "x-queue-type": "quorum" } });
+await channel.assertQueue("task_queue", {
+  durable: true,
+  arguments: { "x-queue-type": "quorum" },
+});
 await channel.prefetch(100);
 console.log("[*] Waiting for messages. To exit press CTRL+C");
 await channel.consume("task_queue", (message) => {

@@ -78,7 +78,9 @@ export async function leaveBroker(broker: Broker): Promise<void> {
   if (broker.node) return await broker.node.stop();
   const all = await callManagement(broker, "GET", "vhosts?columns=name");
   for (const { name } of Array.isArray(all) ? all : []) {
-    if (name.startsWith(broker.prefix)) await callManagement(broker, "DELETE", `vhosts/${name}`);
+    if (name.startsWith(broker.prefix)) {
+      await callManagement(broker, "DELETE", `vhosts/${name}`);
+    }
   }
 }
 
@@ -97,7 +99,9 @@ export async function callManagement(
   path: string,
 ): Promise<unknown> {
   const { username, password } = new URL(broker.url);
-  const user = username ? `${decodeURIComponent(username)}:${decodeURIComponent(password)}` : "guest:guest";
+  const user = username
+    ? `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+    : "guest:guest";
   const response = await fetch(`${broker.managementUrl}/api/${path}`, {
     method,
     headers: { authorization: `Basic ${Buffer.from(user).toString("base64")}` },
@@ -108,7 +112,9 @@ export async function callManagement(
   });
   const text = await response.text();
   if (!response.ok) {
-    throw new Error(`${method} ${broker.managementUrl}/api/${path} answered ${response.status}: ${text}`);
+    throw new Error(
+      `${method} ${broker.managementUrl}/api/${path} answered ${response.status}: ${text}`,
+    );
   }
   return text ? JSON.parse(text) : undefined;
 }

@@ -20,7 +20,10 @@ export function afterTheEnd(command: string): () => void {
   if (!shell) {
     // It keeps the last line only: every line holds all that is to be done.
     const script = 'while IFS= read -r line; do todo=$line; done; eval "$todo"';
-    shell = spawn("bash", ["-c", script], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
+    shell = spawn("bash", ["-c", script], {
+      detached: true,
+      stdio: ["pipe", "ignore", "ignore"],
+    });
     shell.on("error", () => {}); // Where there is no bash, a killed process leaves behind what it has begun.
     shell.stdin?.on("error", () => {});
     shell.unref();

@@ -144,14 +144,24 @@ export class Program {
     return this.exitCode;
   }
 
-  async #waitFor(lines: string[], expected: string | RegExp, times: number, seconds: number): Promise<void> {
-    const fits = (line: string) => typeof expected === "string" ? line === expected : expected.test(line);
+  async #waitFor(
+    lines: string[],
+    expected: string | RegExp,
+    times: number,
+    seconds: number,
+  ): Promise<void> {
+    const fits = (line: string) =>
+      typeof expected === "string" ? line === expected : expected.test(line);
     const limit = AbortSignal.timeout(seconds * 1000);
     while (lines.filter(fits).length < times) {
       if (this.#ended || limit.aborted) {
         const output = this.#lines.map((line) => `  ${line}`).join("\n");
-        const what = `${this.#name}: ${this.#ended ? "ended without" : `${seconds} s without`} ${expected}`;
-        throw new Error(`${what}${times > 1 ? ` ${times} times` : ""}. It printed:\n${output}`);
+        const what = `${this.#name}: ${
+          this.#ended ? "ended without" : `${seconds} s without`
+        } ${expected}`;
+        throw new Error(
+          `${what}${times > 1 ? ` ${times} times` : ""}. It printed:\n${output}`,
+        );
       }
       await once(this.#child, "line", { signal: limit }).catch(() => {});
     }
@@ -174,5 +184,8 @@ export function runScript(
 ): Program {
   // Bun keeps a "--" for itself that comes right after the script.
   const words = runtime === "bun" && args[0] === "--" ? ["--", ...args] : args;
-  return new Program([...runtimes[runtime].command, join(root, script), ...words], options);
+  return new Program(
+    [...runtimes[runtime].command, join(root, script), ...words],
+    options,
+  );
 }

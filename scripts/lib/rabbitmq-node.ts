@@ -1,7 +1,15 @@
 /** A RabbitMQ node of our own: found on this machine, started on loopback only, gone without a trace afterwards. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, constants, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { connect, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { delimiter, join, resolve } from "node:path";
@@ -34,13 +42,17 @@ export function findRabbitMQ(): string | undefined {
     const folder = resolve(home, "sbin");
     if (canRun(join(folder, "rabbitmq-server"))) return folder;
     throw new Error(
-      `RABBITMQ_HOME is set, but there is no ${join(folder, "rabbitmq-server")} that can be run.`,
+      `RABBITMQ_HOME is set, but there is no ${
+        join(folder, "rabbitmq-server")
+      } that can be run.`,
     );
   }
   const onPath = (process.env.PATH ?? "").split(delimiter).filter((folder) =>
     !WRAPPER_FOLDERS.includes(folder)
   );
-  return [...onPath, ...PACKAGE_FOLDERS].find((folder) => canRun(join(folder, "rabbitmq-server")));
+  return [...onPath, ...PACKAGE_FOLDERS].find((folder) =>
+    canRun(join(folder, "rabbitmq-server"))
+  );
 }
 
 /** What {@linkcode startNode} may be told. Ports and folder are made up, and the folder removed, where they are not given. */
@@ -94,7 +106,9 @@ export interface RabbitMQNode {
  * @throws Error with the end of the node's log when it does not start
  */
 export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
-  const temporary = options.folder ? undefined : temporaryFolder("rabbitmq-by-example-");
+  const temporary = options.folder
+    ? undefined
+    : temporaryFolder("rabbitmq-by-example-");
   const folder = options.folder ?? temporary?.path ?? "";
   const port = options.port ?? await freePort();
   const managementPort = options.managementPort ?? await freePort();
@@ -103,7 +117,9 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
   const managementUrl = `http://127.0.0.1:${managementPort}`;
   const file = (name: string) => join(folder, name);
   mkdirSync(file("data"), { recursive: true });
-  const addresses = Object.values(networkInterfaces()).flat().map((network) => network?.address);
+  const addresses = Object.values(networkInterfaces()).flat().map((network) =>
+    network?.address
+  );
   writeFileSync(
     file("rabbitmq.conf"),
     [
@@ -116,7 +132,9 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     ].join("\n"),
   );
   writeFileSync(file("enabled_plugins"), "[rabbitmq_management].\n");
-  const env = Object.entries(process.env).filter(([name]) => !/^(RABBITMQ|ERL)_/.test(name));
+  const env = Object.entries(process.env).filter(([name]) =>
+    !/^(RABBITMQ|ERL)_/.test(name)
+  );
   const loopbackOnly = "-kernel inet_dist_use_interface {127,0,0,1}";
   const nodeEnv = {
     ...Object.fromEntries(env),
@@ -132,9 +150,10 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     ERL_EPMD_PORT: String(epmdPort),
     ERL_EPMD_ADDRESS: "127.0.0.1",
     // The "sbwt" settings keep an idle node from spinning on a processor that the lessons could use.
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `${loopbackOnly} +sbwt none +sbwtdcpu none +sbwtdio none ${
-      options.erlangArguments ?? ""
-    }`,
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
+      `${loopbackOnly} +sbwt none +sbwtdcpu none +sbwtdio none ${
+        options.erlangArguments ?? ""
+      }`,
     RABBITMQ_CTL_ERL_ARGS: loopbackOnly,
   };
 
@@ -175,7 +194,8 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
       if (over || options.signal?.aborted || Date.now() > deadline) {
         await end("SIGKILL");
         options.signal?.throwIfAborted();
-        const output = readFileSync(file("output.log"), "utf8").trim().split("\n").slice(-15).join("\n");
+        const output = readFileSync(file("output.log"), "utf8").trim().split("\n")
+          .slice(-15).join("\n");
         throw new Error(`RabbitMQ did not start. The end of its log:\n${output}`);
       }
       await sleep(100);
@@ -214,9 +234,14 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     freeze: () => signalMachine("SIGSTOP"),
     unfreeze: () => signalMachine("SIGCONT"),
     control: async (...args) => {
-      const control = spawn(join(options.programs, "rabbitmqctl"), args, { env: nodeEnv, stdio: "ignore" });
+      const control = spawn(join(options.programs, "rabbitmqctl"), args, {
+        env: nodeEnv,
+        stdio: "ignore",
+      });
       const [code] = await once(control, "exit");
-      if (code !== 0) throw new Error(`rabbitmqctl ${args.join(" ")} ended with ${code}`);
+      if (code !== 0) {
+        throw new Error(`rabbitmqctl ${args.join(" ")} ended with ${code}`);
+      }
     },
     ended: async () => {
       if (isRunning(server)) await once(server, "exit");

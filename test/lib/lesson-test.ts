@@ -1,9 +1,18 @@
 /** What the tests of the lessons have in common: scripts run as a reader runs them, in a virtual host of their own. */
 import { type ConfirmChannel, connect } from "amqplib";
 import { describe, inject, onTestFinished, test } from "vitest";
-import { createVirtualHost, deleteVirtualHost } from "../../scripts/lib/broker-to-use.ts";
+import {
+  createVirtualHost,
+  deleteVirtualHost,
+} from "../../scripts/lib/broker-to-use.ts";
 import { findRabbitMQ } from "../../scripts/lib/rabbitmq-node.ts";
-import { Program, type ProgramOptions, runScript, type Runtime, runtimes } from "../../scripts/lib/program.ts";
+import {
+  Program,
+  type ProgramOptions,
+  runScript,
+  type Runtime,
+  runtimes,
+} from "../../scripts/lib/program.ts";
 import { runtimesToTest } from "./runtimes.ts";
 
 /** What the scripts print when they are ready. */
@@ -40,7 +49,9 @@ export type LessonTest = ReturnType<typeof lessonTest>;
  * @param define defines them with the `test` that it is given
  */
 export function onEveryRuntime(name: string, define: (test: LessonTest) => void): void {
-  for (const runtime of runtimesToTest) describe(`${name}, on ${runtime}`, () => define(lessonTest(runtime)));
+  for (const runtime of runtimesToTest) {
+    describe(`${name}, on ${runtime}`, () => define(lessonTest(runtime)));
+  }
 }
 
 /**
@@ -84,7 +95,12 @@ function lessonTest(runtime: Runtime) {
       const programs: Program[] = [];
       await use((into, script, ...args) => {
         const shell = ["bash", "-c", `set -o pipefail; "$@" | ${into}`, "bash"];
-        const program = new Program([...shell, ...runtimes[runtime].command, script, ...args], {
+        const program = new Program([
+          ...shell,
+          ...runtimes[runtime].command,
+          script,
+          ...args,
+        ], {
           env: { AMQP_URL: virtualHost },
         });
         programs.push(program);
@@ -131,7 +147,10 @@ async function killAll(programs: Program[]): Promise<void> {
  * @param work what to do with the channel
  * @returns what `work` returns
  */
-export async function onChannel<T>(url: string, work: (channel: ConfirmChannel) => Promise<T>): Promise<T> {
+export async function onChannel<T>(
+  url: string,
+  work: (channel: ConfirmChannel) => Promise<T>,
+): Promise<T> {
   const connection = await connect(url);
   try {
     return await work(await connection.createConfirmChannel());
@@ -147,5 +166,8 @@ export async function onChannel<T>(url: string, work: (channel: ConfirmChannel) 
  * @param queue the name of the queue
  */
 export function messagesOn(url: string, queue: string): Promise<number> {
-  return onChannel(url, async (channel) => (await channel.checkQueue(queue)).messageCount);
+  return onChannel(
+    url,
+    async (channel) => (await channel.checkQueue(queue)).messageCount,
+  );
 }

@@ -1,0 +1,83 @@
+/** Reports on stderr what happens to a script, and ends it when it cannot go on. */
+import process from "node:process";
+import { IllegalOperationError } from "amqplib";
+import { redact } from "./broker-address.ts";
+import { explain, ExplainedError, words } from "./explain.ts";
+
+/** What the meaning of an error depends on. */
+export const state = {
+  /** The address that we are connected to, or tried last. */
+  address: new URL("amqp://localhost"),
+  /** A lost connection comes back: what a callback does with its channel is only late. */
+  recovering: false,
+  /** We have been asked to leave: what closing the connection breaks is no failure. */
+  leaving: false,
+};
+
+/**
+ * Prints a line on stderr, where it does not mix with what a lesson prints.
+ *
+ * @param line what happened, or what to do about it
+ */
+export function warn(line: string): void {
+  console.error(`[!] ${line}`);
+}
+
+/**
+ * Ends the script with exit code 1: with an explanation or, for a mistake in the code, with
+ * its stack trace.
+ *
+ * @param error whatever was thrown
+ */
+export function fail(error: unknown): void {
+  if (state.leaving) return;
+  if (state.recovering && error instanceof IllegalOperationError) {
+    return warn(
+      "Too late: the channel is gone. What was not acknowledged comes again.",
+    );
+  }
+  const lines = explain(error, state.address);
+  if (lines) exitWith([lines]);
+  console.error(error);
+  process.exit(1);
+}
+
+/**
+ * Ends the script with exit code 1 and explanations: first what happened, then what to do.
+ *
+ * @param explanations the lines of each; a line that stands in several is printed once
+ */
+export function exitWith(explanations: string[][]): never {
+  const first = explanations.map(([line = ""]) => line);
+  new Set([...first, ...explanations.flat()]).forEach(warn);
+  process.exit(1);
+}
+
+/**
+ * Why there is no connection.
+ *
+ * @param error from amqplib's connect
+ * @returns the lines
+ */
+export function noConnection(error: unknown): string[] {
+  return explain(error, state.address) ?? [`${redact(state.address)}: ${words(error)}`];
+}
+
+/**
+ * Why there is no connection any more.
+ *
+ * @param reason from the "close" of a connection
+ * @returns an error that says it
+ */
+export function connectionLost(reason: unknown): ExplainedError {
+  return new ExplainedError(`Lost ${redact(state.address)}: ${words(reason)}.`);
+}
+
+/**
+ * Ends the script when its connection is lost.
+ *
+ * @param reason from the "close" of a connection; none where we have closed it
+ */
+export function failWhenLost(reason?: Error): void {
+  if (reason) fail(connectionLost(reason));
+}
