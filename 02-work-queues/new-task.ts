@@ -6,6 +6,7 @@ import { Buffer } from "node:buffer";
 import process from "node:process";
 import yargs from "yargs";
 import { connect } from "../shared/connection.ts";
+import { printRepeated } from "../shared/progress.ts";
 import { quoted } from "../shared/text.ts";
 
 const { _: words, count } = yargs(process.argv.slice(2)).strictOptions()
@@ -27,7 +28,7 @@ await channel.assertQueue("task_queue", settings);
 const options = { persistent: true, mandatory: true };
 for (let sent = 1; sent <= count; sent++) {
   channel.sendToQueue("task_queue", Buffer.from(message), options, (error) => {
-    if (error === null) console.log(`[x] Sent ${quoted(message)}`);
+    if (error === null) printRepeated(`[x] Sent ${quoted(message)}`);
   });
   // Waiting for each confirm would be slow; not waiting at all would fill the memory.
   if (sent % 500 === 0) await channel.waitForConfirms();

@@ -28,6 +28,10 @@ await stayConnected(async (connection) => {
     if (message === null) return; // The consumer was cancelled; stayConnected() starts over.
     const task = message.content.toString();
     console.log(`[x] Received ${quoted(task)}`);
+    const returns = message.properties.headers?.["x-delivery-count"] ?? 1;
+    if (message.fields.redelivered) {
+      console.error(`[!] Attempt ${returns + 1}: the one before was not acknowledged`);
+    }
 
     const dots = task.split(".").length - 1;
     if (dots > 0) await setTimeout(dots * 1000);

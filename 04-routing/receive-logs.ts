@@ -20,8 +20,8 @@ await stayConnected(async (connection) => {
   for (const severity of severities.map(String)) { // One queue may have many bindings.
     await channel.bindQueue(queue, "direct_logs", severity);
   }
-  console.log("[*] Waiting for logs. To exit press CTRL+C");
-
+  const what = severities.join(", ");
+  console.log(`[*] Waiting for logs of ${what}. To exit press CTRL+C`);
   await channel.consume(queue, (message) => {
     if (message === null) return; // The consumer was cancelled; stayConnected() starts over.
     const { fields: { routingKey }, content } = message;

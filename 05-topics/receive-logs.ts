@@ -22,8 +22,8 @@ await stayConnected(async (connection) => {
   for (const pattern of patterns.map(String)) {
     await channel.bindQueue(queue, "topic_logs", pattern);
   }
-  console.log("[*] Waiting for logs. To exit press CTRL+C");
-
+  const what = patterns.join(", ");
+  console.log(`[*] Waiting for logs of ${what}. To exit press CTRL+C`);
   await channel.consume(queue, (message) => {
     if (message === null) return; // The consumer was cancelled; stayConnected() starts over.
     const { fields: { routingKey }, content } = message;

@@ -74,10 +74,9 @@ const explanations: [
     "RabbitMQ no longer permits a queue that is neither durable nor exclusive. " +
     "Declare it with durable: true.",
   ]],
-  [({ words }) => words === "message nacked", () => [
-    "RabbitMQ refused a message (basic.nack): its queue is full and rejects more, was deleted, " +
-    "or has no majority of its nodes.",
-    "The messages printed as sent are confirmed, and no others.",
+  [({ words }) => /unknown delivery tag/.test(words), () => [
+    "A message was acknowledged twice, or on another channel than the one it came on.",
+    "That is a mistake in the script: https://www.rabbitmq.com/docs/confirms#consumer-acks-double-acking",
   ]],
   [({ words }) => TOO_LONG.test(words), ({ words }) => {
     const field = TOO_LONG.exec(words)?.[1]?.replace(

@@ -1,8 +1,12 @@
 /** Watches a connection and the channels that a lesson opens on it: nothing is lost unsaid. */
-import type { Channel, ChannelModel } from "amqplib";
-import { ExplainedError } from "./explain.ts";
+import { clearTimeout, setTimeout } from "node:timers";
+import type { Channel, ChannelModel, ConfirmChannel } from "amqplib";
+import { ExplainedError, words } from "./explain.ts";
 import { warn } from "./reporting.ts";
 import { quoted } from "./text.ts";
+
+/** How long, in milliseconds, to wait for confirms before saying so. */
+const PATIENCE = 5000;
 
 /** What may happen to a connection and its channels. */
 export interface ConnectionEvents {
@@ -81,6 +85,39 @@ export function watch(connection: ChannelModel, events: ConnectionEvents): Chann
 
   connection.createChannel = async (options) => watched(await createChannel(options));
   connection.createConfirmChannel = async (options) =>
-    watched(await createConfirmChannel(options));
+    watchConfirms(watched(await createConfirmChannel(options)));
   return channels;
+}
+
+/** Counts the confirms of a channel, and says so when they are refused or long in coming. */
+function watchConfirms(channel: ConfirmChannel): ConfirmChannel {
+  let confirmed = 0; // All up to this delivery tag, ...
+  const beyond = new Set<number>(); // ... and these.
+  channel.on("ack", ({ deliveryTag, multiple }) => {
+    if (multiple) confirmed = deliveryTag;
+    else beyond.add(deliveryTag);
+    for (const tag of beyond) if (tag <= confirmed) beyond.delete(tag);
+    while (beyond.delete(confirmed + 1)) confirmed++;
+  });
+
+  const waitForConfirms = channel.waitForConfirms.bind(channel);
+  channel.waitForConfirms = async () => {
+    const patience = setTimeout(() => {
+      warn("RabbitMQ has not confirmed yet. Waiting until it does ...");
+    }, PATIENCE);
+    try {
+      return await waitForConfirms();
+    } catch (error) {
+      if (words(error) !== "message nacked") throw error;
+      throw new ExplainedError(
+        `RabbitMQ refused a message (basic.nack). It had confirmed ${
+          confirmed + beyond.size
+        } before.\n` +
+          "Its queue is full and rejects more, was deleted, or lost most of its nodes.",
+      );
+    } finally {
+      clearTimeout(patience);
+    }
+  };
+  return channel;
 }

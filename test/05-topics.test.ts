@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { onEveryRuntime, WAITING_FOR_LOGS } from "./lib/lesson-test.ts";
+import { onEveryRuntime, waitingForLogsOf } from "./lib/lesson-test.ts";
 
 /** Which routing keys each list of patterns lets through. */
 const cases = [
@@ -21,7 +21,11 @@ onEveryRuntime("05-topics", (test) => {
     const consumers = cases.map(({ patterns }) =>
       run("05-topics/receive-logs.ts", ...patterns)
     );
-    await Promise.all(consumers.map((logs) => logs.prints(WAITING_FOR_LOGS)));
+    await Promise.all(
+      consumers.map((logs, i) =>
+        logs.prints(waitingForLogsOf(...cases[i]?.patterns ?? []))
+      ),
+    );
     for (const key of allKeys) {
       const emit = run("05-topics/emit-log.ts", key, "message");
       expect(await emit.exitCode).toBe(0);
@@ -37,7 +41,7 @@ onEveryRuntime("05-topics", (test) => {
 
   test("without a fitting pattern the producer says that the message was dropped", async ({ run }) => {
     const logs = run("05-topics/receive-logs.ts", "kern.*");
-    await logs.prints(WAITING_FOR_LOGS);
+    await logs.prints(waitingForLogsOf("kern.*"));
     const emit = run("05-topics/emit-log.ts");
     expect(await emit.exitCode).toBe(0);
     expect(emit.stdout).toEqual(["[x] Sent anonymous.info: 'Hello World!'"]);

@@ -5,6 +5,7 @@ import {
   onEveryRuntime,
   WAITING_FOR_LOGS,
   WAITING_FOR_MESSAGES,
+  waitingForLogsOf,
 } from "./lib/lesson-test.ts";
 
 onEveryRuntime("all lessons", (test) => {
@@ -13,8 +14,8 @@ onEveryRuntime("all lessons", (test) => {
       run("01-hello/receive.ts").prints(WAITING_FOR_MESSAGES),
       run("02-work-queues/worker.ts").prints(WAITING_FOR_MESSAGES),
       run("03-pubsub/receive-logs.ts").prints(WAITING_FOR_LOGS),
-      run("04-routing/receive-logs.ts", "info").prints(WAITING_FOR_LOGS),
-      run("05-topics/receive-logs.ts", "#").prints(WAITING_FOR_LOGS),
+      run("04-routing/receive-logs.ts", "info").prints(waitingForLogsOf("info")),
+      run("05-topics/receive-logs.ts", "#").prints(waitingForLogsOf("#")),
       run("06-rpc/server.ts").prints(AWAITING_REQUESTS),
     ];
     await Promise.all(staying);

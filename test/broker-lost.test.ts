@@ -16,6 +16,7 @@ import {
   untilTestEnds,
   WAITING_FOR_LOGS,
   WAITING_FOR_MESSAGES,
+  waitingForLogsOf,
   withOwnNode,
 } from "./lib/lesson-test.ts";
 import { runtimesToTest } from "./lib/runtimes.ts";
@@ -42,13 +43,13 @@ const stayers = [
   },
   {
     script: ["04-routing/receive-logs.ts", "info", "error"],
-    ready: WAITING_FOR_LOGS,
+    ready: waitingForLogsOf("info", "error"),
     producer: ["04-routing/emit-log.ts", "error"],
     line: "[x] error: 'Hello World!'",
   },
   {
     script: ["05-topics/receive-logs.ts", "*.info"],
-    ready: WAITING_FOR_LOGS,
+    ready: waitingForLogsOf("*.info"),
     producer: ["05-topics/emit-log.ts"],
     line: "[x] anonymous.info: 'Hello World!'",
   },

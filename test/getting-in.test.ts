@@ -48,7 +48,8 @@ onEveryRuntime("getting in", (test) => {
     ],
   );
   refuses("an unknown host", () => "amqp://me:secret@no..such..host", [
-    /^\[!\] There is no host no\.\.such\.\.host.*Set AMQP_URL, or start one here: npm run broker$/,
+    /^\[!\] There is no host no\.\.such\.\.host, which amqp:.*names\.$/,
+    /^\[!\] Set AMQP_URL to the address of a broker, or start one here: npm run broker$/,
   ]);
   refuses("a port out of range", () => "amqp://me:secret@localhost:56720", [
     /^\[!\] Nothing listens at amqp:\/\/me:\*\*\*@localhost:56720\.$/,

@@ -5,8 +5,8 @@ import {
   messagesOn,
   onChannel,
   onEveryRuntime,
-  WAITING_FOR_LOGS,
   WAITING_FOR_MESSAGES,
+  waitingForLogsOf,
 } from "./lib/lesson-test.ts";
 
 const bodies: [what: string, body: Buffer, shown: RegExp][] = [
@@ -59,7 +59,7 @@ onEveryRuntime("hostile text", (test) => {
   test("through an exchange, in the routing key too", async ({ run, virtualHost }) => {
     const key = "\x1b[31m.red\n";
     const logs = run("05-topics/receive-logs.ts", "#");
-    await logs.prints(WAITING_FOR_LOGS);
+    await logs.prints(waitingForLogsOf("#"));
     await onChannel(virtualHost, async (channel) => {
       for (const [, body] of bodies) channel.publish("topic_logs", key, body);
       await channel.waitForConfirms();

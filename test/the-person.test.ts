@@ -5,6 +5,7 @@ import {
   onEveryRuntime,
   WAITING_FOR_LOGS,
   WAITING_FOR_MESSAGES,
+  waitingForLogsOf,
 } from "./lib/lesson-test.ts";
 
 onEveryRuntime("the person", (test) => {
@@ -62,7 +63,7 @@ onEveryRuntime("the person", (test) => {
 
   test("words with quotes, dashes and spaces arrive in a key and a message as they were typed", async ({ run }) => {
     const logs = run("04-routing/receive-logs.ts", "--", "-007");
-    await logs.prints(WAITING_FOR_LOGS);
+    await logs.prints(waitingForLogsOf("-007"));
     expect(
       await run("04-routing/emit-log.ts", "--", "-007", "--two  spaces", '"quoted"')
         .exitCode,

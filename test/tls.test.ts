@@ -60,7 +60,7 @@ withOwnNode("TLS", (programs) => {
           expect.stringMatching(
             /^\[!\] amqps:\/\/guest:\*\*\*@localhost:\d+ has a certificate that is not trusted here: unable to verify/,
           ),
-          "[!] If an authority of your own has signed it, name that one's certificate: NODE_EXTRA_CA_CERTS=ca.pem",
+          "[!] If it is from an authority of your own, name its certificate: NODE_EXTRA_CA_CERTS=ca.pem",
         ]);
       }
     });

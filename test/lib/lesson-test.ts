@@ -18,6 +18,8 @@ import { runtimesToTest } from "./runtimes.ts";
 /** What the scripts print when they are ready. */
 export const WAITING_FOR_MESSAGES = "[*] Waiting for messages. To exit press CTRL+C";
 export const WAITING_FOR_LOGS = "[*] Waiting for logs. To exit press CTRL+C";
+export const waitingForLogsOf = (...what: string[]) =>
+  `[*] Waiting for logs of ${what.join(", ")}. To exit press CTRL+C`;
 export const AWAITING_REQUESTS = "[x] Awaiting RPC requests";
 
 /** The settings of the lessons' queues, for tests that declare one. */

@@ -1,0 +1,105 @@
+/** The table from errors to words, without a broker. */
+import { describe, expect, test } from "vitest";
+import { AddressError, parseAddresses, redact } from "../shared/broker-address.ts";
+import { explain, mayPass, words } from "../shared/explain.ts";
+
+const address = new URL("amqp://me:secret@rabbit.example/here");
+const WHERE = "amqp://me:***@rabbit.example:5672/here";
+
+/** An error as amqplib or the system makes it. */
+const error = (message: string, code?: string | number) =>
+  Object.assign(new Error(message), code === undefined ? {} : { code });
+const closed = (code: number, said: string) =>
+  error(`Channel closed by server: ${code} (X) with message "${said}"`, code);
+
+describe("explain", () => {
+  const cases: [Error, first: string][] = [
+    [error("connect ECONNREFUSED", "ECONNREFUSED"), `Nothing listens at ${WHERE}.`],
+    [
+      error("getaddrinfo ENOTFOUND", "ENOTFOUND"),
+      `There is no host rabbit.example, which ${WHERE} names.`,
+    ],
+    [
+      error('Handshake: 403 with message "ACCESS_REFUSED - Login was refused"'),
+      `${WHERE} refused the user or the password.`,
+    ],
+    [
+      closed(
+        406,
+        "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q' in vhost '/': received 'true' but current is 'false'",
+      ),
+      "The queue 'q' is already there with other settings: durable should be 'true', but is 'false'.",
+    ],
+    [
+      error("Field 'routingKey' is the wrong type; must be a string (up to 255 chars)"),
+      "The routing key is longer than the 255 bytes that AMQP allows.",
+    ],
+    [
+      closed(403, "ACCESS_REFUSED - write access refused"),
+      "ACCESS_REFUSED - write access refused",
+    ],
+    [
+      new AddressError("http://x"),
+      "AMQP_URL is not the address of a broker: http://x",
+    ],
+  ];
+  test.each(cases)(
+    "%s",
+    (given, first) => expect(explain(given, address)?.[0]).toBe(first),
+  );
+
+  test("a mistake in the code has no explanation: it needs its stack trace", () => {
+    expect(explain(new TypeError("x is undefined"), address)).toBeUndefined();
+    expect(explain("thrown text", address)).toBeUndefined();
+  });
+
+  test("the broker's words are on one line", () => {
+    expect(words(closed(541, "INTERNAL_ERROR - Feature\nis deprecated"))).toBe(
+      "INTERNAL_ERROR - Feature is deprecated",
+    );
+  });
+});
+
+describe("mayPass", () => {
+  const passing = [
+    error("read ECONNRESET", "ECONNRESET"),
+    error("Heartbeat timeout"),
+    closed(320, "CONNECTION_FORCED - broker forced connection closure"),
+    closed(
+      406,
+      "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out",
+    ),
+    closed(541, "INTERNAL_ERROR"),
+  ];
+  const lasting = [
+    closed(403, "ACCESS_REFUSED"),
+    closed(404, "NOT_FOUND - no exchange 'x'"),
+    closed(406, "PRECONDITION_FAILED - unknown delivery tag 1"),
+    closed(503, "COMMAND_INVALID"),
+    closed(541, "INTERNAL_ERROR - Feature `transient_nonexcl_queues` is deprecated"),
+  ];
+  test.each(passing)("%s may pass", (reason) => expect(mayPass(reason)).toBe(true));
+  test.each(lasting)("%s will not", (reason) => expect(mayPass(reason)).toBe(false));
+});
+
+describe("addresses", () => {
+  test("several, with commas between them", () => {
+    const all = parseAddresses("amqp://a, amqps://me:secret@b:1/x,amqp://[::1]:2");
+    expect(all.map(redact)).toEqual([
+      "amqp://a:5672",
+      "amqps://me:***@b:1/x",
+      "amqp://[::1]:2",
+    ]);
+    expect(redact(new URL("amqps://b"))).toBe("amqps://b:5671");
+  });
+
+  test.each(["", "http://a", "amqp://", "amqp://a:0", "amqp://me:50%@a", "a"])(
+    "%j is none, and is named among others without its password",
+    (bad) => {
+      expect(() => parseAddresses(`amqp://a,${bad}`)).toThrow(AddressError);
+    },
+  );
+  test("the password of a bad one is not shown", () => {
+    expect(() => parseAddresses("amqp://a,http://me:secret@b")).toThrow("http://***@b");
+  });
+});

@@ -1,0 +1,76 @@
+/** Mistakes in a script's own code: they end it and are shown, and are never tried again. */
+import { expect } from "vitest";
+import { messagesOn, onEveryRuntime, WAITING_FOR_MESSAGES } from "./lib/lesson-test.ts";
+
+onEveryRuntime("mistakes", (test) => {
+  const whenMessageComes = (what: string, script: string, lines: RegExp[]) =>
+    test(what, async ({ run }) => {
+      const program = run(script);
+      await program.prints(WAITING_FOR_MESSAGES);
+      expect(await run("01-hello/send.ts").exitCode).toBe(0);
+      expect(await program.exitCode).toBe(1);
+      expect(program.stdout).toEqual([WAITING_FOR_MESSAGES]);
+      expect(program.stderr).toEqual(lines.map((line) => expect.stringMatching(line)));
+    });
+
+  whenMessageComes(
+    "a message acknowledged twice",
+    "test/scripts/acknowledge-twice.ts",
+    [
+      /^\[!\] A message was acknowledged twice/,
+      /^\[!\] That is a mistake in the script: /,
+    ],
+  );
+  whenMessageComes(
+    "a typo in the name of an exchange",
+    "test/scripts/publish-to-no-exchange.ts",
+    [/^\[!\] NOT_FOUND - no exchange 'lgos' in vhost/],
+  );
+
+  test("a queue as the article declares it: refused at once where RabbitMQ refuses it", async ({ run }) => {
+    const program = run("test/scripts/declare-as-the-article.ts");
+    const started = performance.now();
+    const permitted = await Promise.race([
+      program.prints(WAITING_FOR_MESSAGES).then(() => true, () => false),
+      program.exitCode.then(() => false),
+    ]);
+    if (permitted) return expect(await program.stop()).toBe(0); // Before 4.3.
+    expect(await program.exitCode).toBe(1);
+    expect(performance.now() - started).toBeLessThan(5000);
+    expect(program.stderr).toEqual([
+      "[!] RabbitMQ no longer permits a queue that is neither durable nor exclusive. " +
+      "Declare it with durable: true.",
+    ]);
+  });
+
+  for (const when of ["at once", "later"]) {
+    test(`a callback that throws ${when}: its stack trace, exit code 1, and the task goes back`, async ({ run, virtualHost }) => {
+      const worker = run("test/scripts/fail-at-work.ts", when);
+      await worker.prints(WAITING_FOR_MESSAGES);
+      expect(await run("02-work-queues/new-task.ts").exitCode).toBe(0);
+      expect(await worker.exitCode).toBe(1);
+      expect(worker.stderr.join("\n")).toMatch(
+        /RangeError: this cannot be done[\s\S]*fail-at-work\.ts/,
+      );
+      expect(worker.stderr.join("\n")).not.toContain("[!]");
+      await expect.poll(() => messagesOn(virtualHost, "task_queue")).toBe(1);
+    });
+  }
+
+  test("a task that cannot be done is rejected, and the worker goes on", async ({ run, virtualHost }) => {
+    const worker = run("test/scripts/reject-a-task.ts");
+    await worker.prints(WAITING_FOR_MESSAGES);
+    for (const task of ["bad", "good"]) {
+      expect(await run("02-work-queues/new-task.ts", task).exitCode).toBe(0);
+    }
+    await worker.warns("[!] Rejected 'bad': RangeError: this cannot be done");
+    await expect.poll(() => messagesOn(virtualHost, "task_queue")).toBe(0);
+    expect(await worker.stop()).toBe(0);
+  });
+
+  test("a value printed for debugging is printed whole, also into a pipe", async ({ run }) => {
+    const program = run("test/scripts/print-values.ts");
+    expect(await program.exitCode).toBe(0);
+    expect(program.stdout).toEqual(["a { b: 1 } %d 3"]);
+  });
+});

@@ -1,0 +1,8 @@
+/** The queue as the article declares it: neither durable nor exclusive. */
+import { stayConnected } from "../../shared/connection.ts";
+
+await stayConnected(async (connection) => {
+  const channel = await connection.createChannel();
+  await channel.assertQueue("transient", { durable: false });
+  console.log("[*] Waiting for messages. To exit press CTRL+C");
+});
