@@ -1,8 +1,12 @@
 /** What a person at a terminal does: leaves, pipes the output elsewhere, types what does not fit. */
 import { expect } from "vitest";
+import { Program, runtimes } from "../scripts/lib/program.ts";
 import {
   messagesOn,
+  onChannel,
   onEveryRuntime,
+  QUORUM,
+  untilTestEnds,
   WAITING_FOR_LOGS,
   WAITING_FOR_MESSAGES,
   waitingForLogsOf,
@@ -40,6 +44,27 @@ onEveryRuntime("the person", (test) => {
     await run("03-pubsub/emit-log.ts", "nobody reads this").exitCode;
     expect(await piped.exitCode).toBe(0);
     expect(piped.stderr).toEqual([]);
+  });
+
+  test("SIGTERM ends a client before its work is done with 143", async ({ run, virtualHost }) => {
+    await onChannel(virtualHost, (channel) => channel.assertQueue("rpc_queue", QUORUM));
+    const client = run("06-rpc/client.ts", "--timeout", "60");
+    await client.prints("[x] Requesting fib(30)");
+    client.signal("SIGTERM");
+    expect(await client.exitCode).toBe(143);
+    expect(client.stderr).toEqual([]);
+  });
+
+  test("output that cannot be written is a failure, and no wish to leave", async ({ runtime, virtualHost }) => {
+    const script = [...runtimes[runtime].command, "01-hello/send.ts"];
+    const command = ["bash", "-c", '"$@" > /dev/full', "bash", ...script];
+    const send = untilTestEnds(
+      new Program(command, { env: { AMQP_URL: virtualHost } }),
+    );
+    expect(await send.exitCode).toBe(1);
+    expect(send.stderr).toEqual([
+      expect.stringMatching(/^\[!\] .*(ENOSPC|[Nn]o space)/),
+    ]);
   });
 
   test("a routing key or a binding key over 255 bytes is refused", async ({ run }) => {

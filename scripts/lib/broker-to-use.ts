@@ -90,6 +90,7 @@ export async function leaveBroker(broker: Broker): Promise<void> {
  * @param broker the broker to ask
  * @param method the HTTP method
  * @param path what comes after /api/
+ * @param body what to send, as JSON
  * @returns what it answers, from JSON; undefined if that is nothing
  * @throws Error when the API cannot be reached, or answers with an error
  */
@@ -97,6 +98,7 @@ export async function callManagement(
   broker: Pick<Broker, "url" | "managementUrl">,
   method: string,
   path: string,
+  body?: unknown,
 ): Promise<unknown> {
   const { username, password } = new URL(broker.url);
   const user = username
@@ -104,7 +106,11 @@ export async function callManagement(
     : "guest:guest";
   const response = await fetch(`${broker.managementUrl}/api/${path}`, {
     method,
-    headers: { authorization: `Basic ${Buffer.from(user).toString("base64")}` },
+    body: body === undefined ? undefined : JSON.stringify(body),
+    headers: {
+      "content-type": "application/json",
+      authorization: `Basic ${Buffer.from(user).toString("base64")}`,
+    },
   }).catch(() => {
     throw new Error(
       `No RabbitMQ is installed, and no management API answers at ${broker.managementUrl} (MANAGEMENT_URL names another).`,
