@@ -18,7 +18,7 @@ await stayConnected(async (connection) => { // This runs again after every recon
   console.log("[*] Waiting for messages. To exit press CTRL+C");
 
   await channel.consume("hello", (message) => {
-    if (message === null) return; // The consumer was cancelled; stayConnected() starts over.
+    if (message === null) return; // Cancelled: stayConnected() starts over.
     console.log(`[x] Received ${quoted(message.content)}`);
     // After the work, not before: a message without it goes to another consumer.
     channel.ack(message);

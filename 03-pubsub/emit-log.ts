@@ -22,7 +22,7 @@ await channel.assertExchange("logs", "fanout", { durable: false });
 // With no queue bound, a message is lost. RabbitMQ returns it when it is "mandatory".
 const dropped = "[!] No queue is bound: RabbitMQ dropped it.";
 channel.on("return", () => console.error(dropped));
-channel.publish("logs", "", Buffer.from(message), { mandatory: true }); // No routing key.
+channel.publish("logs", "", Buffer.from(message), { mandatory: true }); // No key.
 await channel.waitForConfirms();
 console.log(`[x] Sent ${quoted(message)}`);
 await connection.close();

@@ -24,7 +24,7 @@ await stayConnected(async (connection) => {
   console.log("[*] Waiting for logs. To exit press CTRL+C");
 
   await channel.consume(queue, (message) => {
-    if (message === null) return; // The consumer was cancelled; stayConnected() starts over.
+    if (message === null) return; // Cancelled: stayConnected() starts over.
     console.log(`[x] ${quoted(message.content)}`);
   }, { noAck: true }); // Nobody else could take over this copy.
 });

@@ -19,7 +19,7 @@ const connection = await connect();
 const channel = await connection.createConfirmChannel();
 // A direct exchange copies a message to the queues bound with its routing key.
 await channel.assertExchange("direct_logs", "direct", { durable: false });
-// With no binding key that matches, a message is lost, or returned if it is "mandatory".
+// A message that matches no binding key is lost, or returned if it is "mandatory".
 channel.on("return", () => {
   console.error(`[!] No queue is bound for ${quoted(key)}: RabbitMQ dropped it.`);
 });

@@ -1,5 +1,5 @@
 /**
- * Lesson 5, the producer: publishes a log line. Its routing key is words with dots between.
+ * Lesson 5, the producer: publishes a log line. Its routing key is words and dots.
  *     npx tsx 05-topics/emit-log.ts kern.critical A critical kernel error
  */
 import { Buffer } from "node:buffer";
@@ -17,10 +17,10 @@ const message = words.join(" ") || "Hello World!";
 
 const connection = await connect();
 const channel = await connection.createConfirmChannel();
-// A topic exchange copies a message to the queues whose pattern matches its routing key.
+// A topic exchange copies a message to each queue whose pattern matches its key.
 await channel.assertExchange("topic_logs", "topic", { durable: false });
 
-// With no pattern that matches, a message is lost, or returned if it is "mandatory".
+// A message that matches no pattern is lost, or returned if it is "mandatory".
 channel.on("return", () => {
   console.error(`[!] No queue is bound for ${quoted(key)}: RabbitMQ dropped it.`);
 });

@@ -1,5 +1,5 @@
 /**
- * Lesson 5, the consumer: prints log lines whose routing key matches one of its patterns.
+ * Lesson 5, the consumer: prints log lines whose routing key matches its patterns.
  * In a pattern, * matches exactly one word and # matches zero or more.
  *     npx tsx 05-topics/receive-logs.ts "kern.*" "*.critical"
  */
@@ -25,7 +25,7 @@ await stayConnected(async (connection) => {
   const what = patterns.join(", ");
   console.log(`[*] Waiting for logs of ${what}. To exit press CTRL+C`);
   await channel.consume(queue, (message) => {
-    if (message === null) return; // The consumer was cancelled; stayConnected() starts over.
+    if (message === null) return; // Cancelled: stayConnected() starts over.
     const { fields: { routingKey }, content } = message;
     console.log(`[x] ${escaped(routingKey)}: ${quoted(content)}`);
   }, { noAck: true });

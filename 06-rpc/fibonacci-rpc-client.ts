@@ -1,20 +1,18 @@
-/** Lesson 6, the article's class: calls a function of the server like one of its own. */
+/** Lesson 6, the article's class: calls the server like a function of its own. */
 import { Buffer } from "node:buffer";
 import { clearTimeout, setTimeout } from "node:timers";
 import type { ConfirmChannel, ConsumeMessage } from "amqplib";
 import { v4 as uuid } from "uuid";
 import { quoted } from "../shared/text.ts";
 const SERVER = "npx tsx 06-rpc/server.ts";
+type Call = { resolve(fib: bigint): void; reject(reason: Error): void };
 
 /** Any number of calls may be outstanding at once: they share one callback queue. */
 export class FibonacciRpcClient {
   #channel: ConfirmChannel;
   #callbackQueue = "";
   /** The calls that wait for an answer, by correlation id. */
-  #calls = new Map<
-    string,
-    { resolve(fib: bigint): void; reject(reason: Error): void }
-  >();
+  #calls = new Map<string, Call>();
 
   private constructor(channel: ConfirmChannel) {
     this.#channel = channel;

@@ -32,11 +32,11 @@ await stayConnected(async (connection) => {
   const channel = await connection.createChannel();
   const settings = { durable: true, arguments: { "x-queue-type": "quorum" } };
   await channel.assertQueue("rpc_queue", settings);
-  await channel.prefetch(prefetch); // One at a time, so that several servers share evenly.
+  await channel.prefetch(prefetch); // One at a time: several servers share evenly.
   console.log("[x] Awaiting RPC requests");
 
   await channel.consume("rpc_queue", async (request) => {
-    if (request === null) return; // The consumer was cancelled; stayConnected() starts over.
+    if (request === null) return; // Cancelled: stayConnected() starts over.
     const text = request.content.toString();
     const isGood = /^\d{1,6}$/.test(text) && Number(text) <= 100_000;
     if (isGood) console.log(`[.] fib(${text})`);
@@ -49,6 +49,6 @@ await stayConnected(async (connection) => {
     } else if (replyTo) {
       channel.sendToQueue(replyTo, Buffer.from(answer), { correlationId });
     }
-    channel.ack(request); // Last: if this server dies before, another takes the request.
+    channel.ack(request); // A server that dies before leaves it to another.
   }, { noAck: false });
 });

@@ -84,7 +84,7 @@ export async function stayConnected(
     if (state.leaving) return;
     if (!mayPass(reason)) return fail(reason);
     if (state.recovering && !isLost) {
-      warn(`${connectionLost(reason).message} Trying again until a broker answers ...`);
+      warn(`${connectionLost(reason).message} Reconnecting ...`);
     }
     isLost = state.recovering;
     const next = (addresses.indexOf(state.address) + 1) % addresses.length;

@@ -70,7 +70,8 @@ export function noConnection(error: unknown): string[] {
  * @returns an error that says it
  */
 export function connectionLost(reason: unknown): ExplainedError {
-  return new ExplainedError(`Lost ${redact(state.address)}: ${words(reason)}.`);
+  const why = words(reason).replace(/^CONNECTION_FORCED - /, "");
+  return new ExplainedError(`Lost ${redact(state.address)}: ${why}.`);
 }
 
 /**

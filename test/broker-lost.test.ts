@@ -137,7 +137,7 @@ withOwnNode("a broker that goes and comes back", (programs) => {
     for (const [i, { program, runtime, producer, line }] of staying.entries()) {
       expect(program.stderr.slice(before[i]?.said)).toEqual([
         expect.stringMatching(
-          /^\[!\] Lost amqp:\/\/guest:\*\*\*@127\.0\.0\.1:\d+\/by-example-\w+: .+\. Trying again until a broker answers \.\.\.$/,
+          /^\[!\] Lost amqp:\/\/guest:\*\*\*@127\.0\.0\.1:\d+\/by-example-\w+: .+\. Reconnecting \.\.\.$/,
         ),
         expect.stringMatching(
           /^\[!\] Back: connected to amqp:\/\/guest:\*\*\*@127\.0\.0\.1:\d+\/by-example-\w+$/,

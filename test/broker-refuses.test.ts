@@ -81,7 +81,7 @@ onEveryRuntime("what the broker refuses", (test) => {
       return receive.stderr.length;
     }, { timeout: 20_000 }).toBeGreaterThan(0);
     expect(receive.stderr[0]).toMatch(
-      /^\[!\] Lost .*Trying again until a broker answers/,
+      /^\[!\] Lost .*Reconnecting/,
     );
     await limitConnections(virtualHost, -1);
     await receive.warns(/^\[!\] Back: /);

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { createVirtualHost, deleteVirtualHost } from "../scripts/lib/broker-to-use.ts";
 import { type Program, root, runScript } from "../scripts/lib/program.ts";
+import { listings } from "./lib/article.ts";
 
 const lessons = readdirSync(root).filter((name) => /^0\d-/.test(name)).sort();
 const pages = readdirSync(root).filter((name) => name.endsWith(".md")).concat(
@@ -11,11 +12,20 @@ const pages = readdirSync(root).filter((name) => name.endsWith(".md")).concat(
 );
 const read = (path: string) => readFileSync(join(root, path), "utf8");
 
-/** The code blocks of a page, in one language. */
+/** The code blocks of a page, in order. */
+const allBlocks = (text: string) =>
+  [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map((
+    [, language = "", code = ""],
+  ) => ({
+    language,
+    code,
+  }));
+
+/** The code blocks in one language. */
 const blocks = (text: string, language: string) =>
-  [...text.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, "gms"))].map((
-    match,
-  ) => match[1] ?? "");
+  allBlocks(text).filter((block) => block.language === language).map(({ code }) =>
+    code
+  );
 
 /** The lines without what is before and behind them, since a page shows a piece without its indentation. */
 const bare = (code: string) =>
@@ -25,13 +35,16 @@ describe.each(pages)("%s", (page) => {
   const text = read(page);
   const folder = dirname(page);
 
-  test("its TypeScript stands in a script of its folder", () => {
-    const scripts = readdirSync(join(root, folder)).filter((name) =>
-      name.endsWith(".ts")
+  test("its TypeScript stands in a script of its folder, or of the tests, and fits the page", () => {
+    const scripts = [folder, "test/scripts"].flatMap((place) =>
+      readdirSync(join(root, place)).filter((name) => name.endsWith(".ts")).map((
+        name,
+      ) => join(place, name))
     );
-    const sources = scripts.map((name) => bare(read(join(folder, name))));
+    const sources = scripts.map((script) => bare(read(script)));
     for (const block of blocks(text, "ts")) {
       expect(sources.some((source) => source.includes(bare(block))), block).toBe(true);
+      for (const line of block.split("\n")) expect(line.length, line).toBeLessThan(89);
     }
   });
 
@@ -42,17 +55,24 @@ describe.each(pages)("%s", (page) => {
     }
     for (
       const [path] of text.matchAll(
-        /\b0\d-[\w-]+\/[\w-]+\.ts|\b(scripts|shared|test)\/[\w-]+\.ts/g,
+        /\b0\d-[\w-]+\/[\w-]+\.ts|\b(scripts|shared|test)\/[\w/-]+\.ts/g,
       )
     ) {
       expect(existsSync(join(root, path)), path).toBe(true);
     }
-    if (folder === ".") return;
-    const sources = readdirSync(join(root, folder)).map((name) =>
-      read(join(folder, name))
-    ).join();
-    for (const [, option] of text.matchAll(/ --([a-z]+)/g)) {
-      expect(sources).toContain(`[--${option} `);
+    const commands = text.matchAll(/npx tsx (0\d-[\w-]+\/[\w-]+\.ts)([^\n`]*)/g);
+    for (const [, script = "", words = ""] of commands) {
+      for (const [, option = ""] of words.matchAll(/ --([a-z]+)/g)) {
+        expect(read(script)).toMatch(new RegExp(`(option|number)\\("${option}"`));
+      }
+    }
+  });
+
+  test("its commands paste into bash and zsh", () => {
+    for (const code of blocks(text, "sh")) {
+      expect(code, "a prompt cannot be pasted").not.toMatch(/^[$>%] /m);
+      const unquoted = code.replace(/"[^"]*"|'[^']*'/g, "");
+      expect(unquoted, code).not.toMatch(/[?*#[\]!]/);
     }
   });
 
@@ -76,50 +96,121 @@ describe.each(pages)("%s", (page) => {
   });
 });
 
-/** The sections of a page that show terminals, each with what is in these. */
-const sections = (page: string) =>
-  read(page).split(/^(?=##+ )/m).map((text) => blocks(text, "console").join("")).filter(
-    (terminals) => terminals,
-  );
+describe.each(lessons)("%s/README.md", (lesson) => {
+  const text = read(`${lesson}/README.md`);
+
+  test("it begins and ends with the way to the pages beside it", () => {
+    const [first = ""] = text.split("\n\n");
+    expect(first).toContain("[all lessons](../README.md#the-lessons)");
+    expect(text.split("\n\n").filter((paragraph) => paragraph === first).length).toBe(
+      2,
+    );
+    const neighbours = [-1, 1].map((step) => lessons[lessons.indexOf(lesson) + step]);
+    for (const name of neighbours) {
+      if (name) expect(first).toContain(`../${name}/README.md`);
+    }
+  });
+
+  test("it links to each of its scripts, and says that a broker has to run", () => {
+    for (
+      const name of readdirSync(join(root, lesson)).filter((file) =>
+        file.endsWith(".ts")
+      )
+    ) {
+      expect(text).toContain(`[${name}](${name})`);
+    }
+    expect(text).toMatch(/A broker has to run/);
+    expect(text).toContain("npm run broker");
+  });
+
+  test("its roles have the same four colours as on every page", () => {
+    const classes = (page: string) => read(page).match(/^ {2}classDef .*$/gm);
+    expect(classes(`${lesson}/README.md`)).toEqual(classes("README.md"));
+  });
+
+  test("the article's Python is folded away", () => {
+    const python = blocks(text, "python").length;
+    expect(text.split("<details><summary>In the article (Python)</summary>").length - 1)
+      .toBe(python);
+  });
+});
+
+test.each(Object.entries(listings))(
+  "every statement of the article's %s is on its page",
+  (_, { page, code }) => {
+    const shown = bare(blocks(read(page), "python").join("\n")).split("\n");
+    for (const statement of bare(code).split("\n")) expect(shown).toContain(statement);
+  },
+);
+
+/** Sections whose experiment needs more than scripts: where it is tested instead. */
+const testedElsewhere: Record<string, string> = {
+  "01-hello: Stop the broker": "test/broker-lost.test.ts",
+  "02-work-queues: Kill a worker": "test/02-work-queues.test.ts",
+  "02-work-queues: Watch the queue": "test/experiments.test.ts",
+  "02-work-queues: Keep a task that nobody can do": "test/experiments.test.ts",
+  "02-work-queues: Kill a machine": "test/cluster.test.ts",
+};
+
+/** The commands of a section, each with the output shown below it: [command, lines]. */
+function terminals(section: string): [command: string, lines: string[]][] {
+  const found: [string, string[]][] = [];
+  for (const { language, code } of allBlocks(section)) {
+    const lines = code.trimEnd().split("\n");
+    if (language === "sh") {
+      found.push(...lines.map((line): [string, string[]] => [line, []]));
+    }
+    if (language !== "text") continue;
+    // What is shown later of a terminal that is still open belongs to what runs in it.
+    const isReady = /^\[[*x]\] (Waiting|Awaiting)/.test(lines[0] ?? "");
+    const owner = found.findLast(([command]) => stays(command) === isReady) ??
+      found.at(-1);
+    owner?.[1].push(...lines);
+  }
+  return found.filter(([command]) => command !== "npm run broker");
+}
+
+/** Whether what a command starts stays until Ctrl-C. */
+function stays(command: string): boolean {
+  const [, , script = ""] = command.split(" ");
+  return existsSync(join(root, script)) && read(script).includes("stayConnected(");
+}
 
 test.each(lessons)(
   "the terminals in %s/README.md show what is printed",
   async (lesson) => {
     const virtualHost = await createVirtualHost(inject("broker"));
-    const shown: { program: Program; lines: string[] }[] = [];
+    const all: Program[] = [];
     onTestFinished(async () => {
-      for (const { program } of shown) program.signal("SIGKILL");
-      await Promise.all(shown.map(({ program }) => program.exitCode));
+      for (const program of all) program.signal("SIGKILL");
+      await Promise.all(all.map((program) => program.exitCode));
       await deleteVirtualHost(inject("broker"), virtualHost);
     });
 
-    for (const terminals of sections(`${lesson}/README.md`)) {
-      for (
-        const [, command = "", output = ""] of terminals.matchAll(
-          /^\$ (.*)\n((?:(?!\$ ).*\n)*)/gm,
-        )
-      ) {
+    for (const section of read(`${lesson}/README.md`).split(/^(?=##+ )/m)) {
+      const [, title = ""] = /^##+ (.*)/.exec(section) ?? [];
+      const elsewhere = testedElsewhere[`${lesson}: ${title}`];
+      if (elsewhere) {
+        expect(existsSync(join(root, elsewhere)), elsewhere).toBe(true);
+        continue;
+      }
+      const shown: { program: Program; lines: string[] }[] = [];
+      for (const [command, lines] of terminals(section)) {
         const [npx, tsx, script = "", ...args] = command.match(/"[^"]*"|\S+/g) ?? [];
         expect([npx, tsx], command).toEqual(["npx", "tsx"]);
         const words = args.map((arg) => arg.replaceAll('"', ""));
         const program = runScript("tsx", script, words, {
           env: { AMQP_URL: virtualHost },
         });
-        const lines = output.trimEnd().split("\n");
+        all.push(program);
         shown.push({ program, lines });
-        // A script that stays is left running until the section ends; the other kind is waited for.
-        const stays = read(script).includes("stayConnected(");
-        await Promise.race([
-          program.exitCode,
-          ...stays ? [program.says(lines[0] ?? "")] : [],
-        ]);
+        if (stays(command)) {
+          await program.says(/^\[[*x]\] (Waiting|Awaiting)|^Name one/);
+        } else if (!/\.{10} --count 10$/.test(command)) await program.exitCode;
       }
       for (const { program, lines } of shown) {
-        for (const line of lines) {
-          await program.says(
-            line,
-            lines.filter((other) => other === line).length,
-          );
+        for (const line of lines.filter((line) => line !== "…")) {
+          await program.says(line, lines.filter((other) => other === line).length);
         }
       }
       await Promise.all(shown.map(({ program }) => program.stop()));

@@ -48,7 +48,7 @@ onEveryRuntime("queue trouble", (test) => {
       await consumer.prints(ready);
       await onChannel(virtualHost, (channel) => channel.deleteQueue(queue));
       await consumer.warns(
-        /^\[!\] Lost .*: the queue .\w+. was deleted, so RabbitMQ cancelled its consumer\. Trying again/,
+        /^\[!\] Lost .*: the queue .\w+. was deleted, so RabbitMQ cancelled its consumer\. Reconnecting/,
       );
       await consumer.warns(/^\[!\] Back: /);
       expect(await run(producer).exitCode).toBe(0);
