@@ -84,10 +84,10 @@ const lessons: Lesson[] = [
     ],
     look: ["Every subscriber has a queue of its own, and gets a copy of each message."],
     async play() {
-      const subscribers = [
-        await consume("logs 1", "03-pubsub/receive-logs.ts"),
-        await consume("logs 2", "03-pubsub/receive-logs.ts"),
-      ];
+      const subscribers = await Promise.all([
+        consume("logs 1", "03-pubsub/receive-logs.ts"),
+        consume("logs 2", "03-pubsub/receive-logs.ts"),
+      ]);
       await produce("emit-log", "03-pubsub/emit-log.ts");
       await allPrint(subscribers, "[x] 'info: Hello World!'");
     },
@@ -96,12 +96,10 @@ const lessons: Lesson[] = [
     title: "4  Routing",
     page: "04-routing/README.md",
     picture: [
-      `                           ┌─ error ────────────────→ ${Q("a queue")} ──→ ${
-        C("errors")
-      }`,
-      `${P("emit-log")} ──→ ${X("direct_logs")} ─┴─ info, warning, error ─→ ${
-        Q("a queue")
-      } ──→ ${C("all")}`,
+      `${P("emit-log")} ──→ ${X("direct_logs")} ─┬─ error ────────────────→ ` +
+      `${Q("a queue")} ──→ ${C("errors")}`,
+      `                          └─ info, warning, error ─→ ` +
+      `${Q("a queue")} ──→ ${C("all")}`,
     ],
     look: [
       "One subscriber asks for errors, the other for everything. Each gets the",
@@ -109,8 +107,10 @@ const lessons: Lesson[] = [
     ],
     async play() {
       const script = "04-routing/receive-logs.ts";
-      const errors = await consume("errors", script, "error");
-      const all = await consume("all", script, "info", "warning", "error");
+      const [errors, all] = await Promise.all([
+        consume("errors", script, "error"),
+        consume("all", script, "info", "warning", "error"),
+      ]);
       await produce("emit-log", "04-routing/emit-log.ts", "info", "all is well");
       await produce("emit-log", "04-routing/emit-log.ts", "error", "disk full");
       await allPrint([all], "[x] info: 'all is well'");
@@ -124,11 +124,12 @@ const lessons: Lesson[] = [
     title: "5  Topics",
     page: "05-topics/README.md",
     picture: [
-      `                          ┌─ kern.* ─────→ ${Q("a queue")} ──→ ${C("kern.*")}`,
-      `${P("emit-log")} ──→ ${X("topic_logs")} ─┼─ #.critical ─→ ${Q("a queue")} ──→ ${
+      `${P("emit-log")} ──→ ${X("topic_logs")} ─┬─ kern.* ─────→ ` +
+      `${Q("a queue")} ──→ ${C("kern.*")}`,
+      `                         ├─ #.critical ─→ ${Q("a queue")} ──→ ${
         C("#.critical")
       }`,
-      `                          └─ # ──────────→ ${Q("a queue")} ──→ ${C("#")}`,
+      `                         └─ # ──────────→ ${Q("a queue")} ──→ ${C("#")}`,
     ],
     look: [
       "In a pattern, * matches one word and # matches zero or more. The routing",
@@ -136,9 +137,11 @@ const lessons: Lesson[] = [
     ],
     async play() {
       const script = "05-topics/receive-logs.ts";
-      const kern = await consume("kern.*", script, "kern.*");
-      const critical = await consume("#.critical", script, "#.critical");
-      const all = await consume("#", script, "#");
+      const [kern, critical, all] = await Promise.all([
+        consume("kern.*", script, "kern.*"),
+        consume("#.critical", script, "#.critical"),
+        consume("#", script, "#"),
+      ]);
       const emitLog = "05-topics/emit-log.ts";
       await produce("emit-log", emitLog, "app.db.critical", "no connection");
       await produce("emit-log", emitLog, "kern.critical", "a kernel error");
@@ -154,8 +157,8 @@ const lessons: Lesson[] = [
     page: "06-rpc/README.md",
     picture: [
       `${P("client")} ──→ ${Q("rpc_queue")} ──→ ${C("server")}`,
-      `   ↑                     │`,
-      `   └─── ${Q("callback queue")} ──┘`,
+      `   ↑                       │`,
+      `   └─── ${Q("callback queue")} ←───┘`,
     ],
     look: [
       "Three requests are outstanding at once. The answers come back over one",
@@ -228,15 +231,16 @@ try {
     }, to a ${C("consumer")}.`,
   );
   if (step && !enter) {
-    console.log("Standard input is not a terminal: --step waits for nobody.");
+    console.log("Standard input is not a terminal, so --step does not wait.");
   }
   for (const lesson of chosen) {
     if (lesson !== first && enter) {
       console.log(dim("\nPress Enter for the next lesson ..."));
-      await enter.next(); // A closed terminal or Ctrl-D is an answer too.
+      await enter.next(); // It settles with Ctrl-D too, and when the terminal is closed.
+      stopping.signal.throwIfAborted();
     }
     const problem = await perform(lesson);
-    if (stopping.signal.aborted) break;
+    stopping.signal.throwIfAborted();
     if (problem) {
       exitCode = 1;
       console.error(`[!] ${problem}`);
@@ -244,7 +248,7 @@ try {
     results.push(`${lesson.title.padEnd(20)} ${problem ? "failed" : "ok"}`);
   }
   console.log(`\n${rule("Results")}\n\n${results.join("\n")}`);
-  if (exitCode === 0 && !stopping.signal.aborted) {
+  if (exitCode === 0) {
     console.log("\nNow by hand. Run RabbitMQ in one terminal:");
     console.log(
       `   ${bold(runtime === "deno" ? "deno task broker" : "npm run broker")}`,
@@ -316,9 +320,9 @@ async function consume(
 async function produce(name: string, script: string, ...args: string[]): Promise<void> {
   if (cast.length > 0 && !explained) {
     console.log(
-      '   "[x] Sent" comes when RabbitMQ has confirmed the message. A consumer',
+      '   A producer prints "[x] Sent" after RabbitMQ\'s confirm. A consumer may',
     );
-    console.log("   may print it earlier.");
+    console.log("   have received the message by then.");
     explained = true;
   }
   await end(await start("producer", name, script, args));
