@@ -6,6 +6,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
+import { styleText } from "node:util";
 import yargs from "yargs";
 import { Program, root } from "./lib/program.ts";
 import { drawTerminal } from "./lib/terminal-picture.ts";
@@ -15,7 +16,11 @@ yargs(process.argv.slice(2)).strict()
   .example("npx tsx scripts/draw-tour.ts", "draws what npm start prints now")
   .parseSync();
 
-const lines: string[] = [];
+const always = { validateStream: false };
+const prompt = `${styleText("dim", "$", always)} ${
+  styleText("bold", "npm start -- 2", always)
+}`;
+const lines = [prompt];
 const tour = new Program(["npm", "start", "--silent", "--", "2"], {
   env: { FORCE_COLOR: "1" },
   onLine: (line) => lines.push(line),
@@ -31,5 +36,5 @@ const title = "npm start -- 2, in a terminal";
 const description =
   "Lesson 2 of the tour: two workers wait for messages, and three tasks are sent. " +
   "One worker does the long task, the other meanwhile the two short ones.";
-writeFileSync(file, drawTerminal(["$ npm start -- 2", ...lines], title, description));
+writeFileSync(file, drawTerminal(lines, title, description));
 console.log(`Drawn: ${file}`);

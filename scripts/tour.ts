@@ -29,6 +29,12 @@ interface Lesson {
   play(): Promise<void>;
 }
 
+/** Said once, before a consumer may be seen to be faster. */
+const NOTE = `
+   A producer prints "[x] Sent" after RabbitMQ's confirm. A consumer may
+   have received the message by then.
+`;
+
 const P = (name: string) => painted("producer", name);
 const X = (name: string) => painted("exchange", name);
 const Q = (name: string) => painted("queue", name);
@@ -211,7 +217,7 @@ onStopSignal(() => {
 
 /** The programs of the lesson that is being played. */
 let cast: Program[] = [];
-/** Whether it has been said that a consumer may be faster than the producer's confirm. */
+/** Whether the note has been printed. */
 let explained = false;
 let broker: Broker | undefined;
 let virtualHost: string | undefined;
@@ -226,9 +232,8 @@ try {
   }
   virtualHost = await createVirtualHost(broker);
   console.log(
-    `A message goes from a ${P("producer")}, through an ${X("exchange")} and a ${
-      Q("queue")
-    }, to a ${C("consumer")}.`,
+    `Messages go this way: ${P("producer")} ──→ ${X("exchange")} ──→ ` +
+      `${Q("queue")} ──→ ${C("consumer")}`,
   );
   if (step && !enter) {
     console.log("Standard input is not a terminal, so --step does not wait.");
@@ -249,11 +254,11 @@ try {
   }
   console.log(`\n${rule("Results")}\n\n${results.join("\n")}`);
   if (exitCode === 0) {
-    console.log("\nNow by hand. Run RabbitMQ in one terminal:");
+    console.log("\nYour turn. Start a broker in one terminal:");
     console.log(
       `   ${bold(runtime === "deno" ? "deno task broker" : "npm run broker")}`,
     );
-    console.log(`and in others type the commands of ${bold(first?.page ?? "")}`);
+    console.log(`In others, type the commands from ${bold(first?.page ?? "")}`);
   }
 } catch (error) {
   exitCode = 1;
@@ -319,10 +324,7 @@ async function consume(
 /** Runs a producer, which sends its message and leaves. */
 async function produce(name: string, script: string, ...args: string[]): Promise<void> {
   if (cast.length > 0 && !explained) {
-    console.log(
-      '   A producer prints "[x] Sent" after RabbitMQ\'s confirm. A consumer may',
-    );
-    console.log("   have received the message by then.");
+    console.log(NOTE);
     explained = true;
   }
   await end(await start("producer", name, script, args));
@@ -340,7 +342,7 @@ async function allPrint(programs: Program[], line: string): Promise<void> {
 
 /** A heading with a line through the terminal. */
 function rule(title: string): string {
-  return `${dim("──")} ${bold(title)} ${dim("─".repeat(74 - title.length))}`;
+  return `${dim("──")} ${bold(title)} ${dim("─".repeat(68 - title.length))}`;
 }
 
 /** Lets a person follow. Nobody reads along where output goes into a file or a pipe. */

@@ -1,16 +1,15 @@
 /** A picture of a terminal, as SVG: text stays text, so it can be selected, searched, read aloud, and tested. */
-import { inspect } from "node:util";
+import { inspect, stripVTControlCharacters } from "node:util";
 import { palette } from "./colours.ts";
 
 /** In units of the picture: pages scale it to their width. */
-const COLUMNS = 80;
 const CHARACTER = 9.6; // The width of a character in most monospace fonts of 16 units.
 const LINE = 23;
-const MARGIN = 31;
+const MARGIN = 26;
 const TITLE_BAR = 40;
 
 /** What a terminal prints looks like this on a dark background. */
-const DARK = {
+export const DARK = {
   background: "#0d1117",
   bar: "#161b22",
   border: "#30363d",
@@ -49,7 +48,10 @@ export function drawTerminal(
   title: string,
   description: string,
 ): string {
-  const width = Math.round(COLUMNS * CHARACTER + 2 * MARGIN);
+  const columns = Math.max(
+    ...lines.map((line) => stripVTControlCharacters(line).length),
+  );
+  const width = Math.round(columns * CHARACTER + 2 * MARGIN);
   const height = TITLE_BAR + lines.length * LINE + 2 * LINE;
   const text = lines.flatMap((line, i) =>
     line ? [drawLine(line, TITLE_BAR + (i + 1.75) * LINE)] : []
@@ -57,7 +59,8 @@ export function drawTerminal(
   const colours = Object.entries(palette).map(([role, { onDark }]) =>
     `.${role} { fill: ${onDark}; font-weight: 600 }`
   );
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="title description">
+  return `<!-- deno-fmt-ignore-file: spaces in the text count -->
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="title description">
 <title id="title">${escapeXml(title)}</title>
 <desc id="description">${escapeXml(description)}</desc>
 <style>
