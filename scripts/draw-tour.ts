@@ -20,13 +20,11 @@ const always = { validateStream: false };
 const prompt = `${styleText("dim", "$", always)} ${
   styleText("bold", "npm start -- 2", always)
 }`;
-const lines = [prompt];
 const tour = new Program(["npm", "start", "--silent", "--", "2"], {
   env: { FORCE_COLOR: "1" },
-  onLine: (line) => lines.push(line),
 });
 if (await tour.exitCode !== 0) {
-  console.error(`[!] The tour failed:\n${lines.join("\n")}`);
+  console.error(`[!] The tour failed:\n${tour.stderr.join("\n")}`);
   process.exit(1);
 }
 
@@ -36,5 +34,5 @@ const title = "npm start -- 2, in a terminal";
 const description =
   "Lesson 2 of the tour: two workers wait for messages, and three tasks are sent. " +
   "One worker does the long task, the other meanwhile the two short ones.";
-writeFileSync(file, drawTerminal(lines, title, description));
+writeFileSync(file, drawTerminal([prompt, ...tour.stdout], title, description));
 console.log(`Drawn: ${file}`);
