@@ -2,9 +2,12 @@
  * Plays the six lessons, one after the other, with the real scripts on a real broker.
  *
  *     npm start
- *     npm start -- 5      (one lesson)
+ *     npm start -- 5         (one lesson)
+ *     npm start -- --step    (waits for Enter between lessons)
  */
 import process from "node:process";
+import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
 import yargs from "yargs";
 import { onStopSignal } from "../shared/leaving.ts";
 import {
@@ -13,83 +16,113 @@ import {
   getBroker,
   leaveBroker,
 } from "./lib/broker-to-use.ts";
-import { type Program, runScript, type Runtime, runtimes } from "./lib/program.ts";
+import { bold, dim, painted, type Role } from "./lib/colours.ts";
+import { type Program, runScript } from "./lib/program.ts";
 
 interface Lesson {
   title: string;
-  look: string;
+  page: string;
+  /** The way of a message, as a picture. */
+  picture: string[];
+  /** What to look for. */
+  look: string[];
   play(): Promise<void>;
 }
+
+/** Printed once, before the first producer that a consumer may overtake. */
+const NOTE = `
+   A producer prints "[x] Sent" once RabbitMQ has confirmed the message.
+   A consumer may have received it by then.
+`;
+
+const P = (name: string) => painted("producer", name);
+const X = (name: string) => painted("exchange", name);
+const Q = (name: string) => painted("queue", name);
+const C = (name: string) => painted("consumer", name);
 
 const lessons: Lesson[] = [
   {
     title: "1  Hello World",
-    look:
-      "Nobody is there when the message is sent. It waits on its queue until a consumer comes.",
+    page: "01-hello/README.md",
+    picture: [`${P("send")} ──→ ${Q("hello")} ──→ ${C("receive")}`],
+    look: [
+      "Nobody is listening when the message is sent. It waits on its queue",
+      "until a consumer comes.",
+    ],
     async play() {
-      await done(run("send", "01-hello/send.ts"));
-      await run("receive", "01-hello/receive.ts").prints("[x] Received 'Hello World!'");
+      await produce("send", "01-hello/send.ts");
+      const receive = await consume("receive", "01-hello/receive.ts");
+      await receive.prints("[x] Received 'Hello World!'");
     },
   },
   {
     title: "2  Work queues",
-    look:
-      "Two workers share the tasks. The one with the long task gets no other until it is done.",
+    page: "02-work-queues/README.md",
+    picture: [
+      `${P("new-task")} ──→ ${Q("task_queue")} ─┬─→ ${C("worker 1")}`,
+      `                         └─→ ${C("worker 2")}`,
+    ],
+    look: [
+      "Two workers share the tasks. The one with the long task gets no other",
+      "until it is done.",
+    ],
     async play() {
-      const workers: Program[] = [];
-      for (const name of ["worker 1", "worker 2"]) {
-        const worker = run(name, "02-work-queues/worker.ts");
-        await worker.prints("[*] Waiting for messages. To exit press CTRL+C");
-        workers.push(worker);
+      const workers = [
+        await consume("worker 1", "02-work-queues/worker.ts"),
+        await consume("worker 2", "02-work-queues/worker.ts"),
+      ];
+      const tasks = ["a long task....", "first.", "second."];
+      for (const task of tasks) {
+        await produce("new-task", "02-work-queues/new-task.ts", task);
       }
-      for (const task of ["a long task....", "first.", "second."]) {
-        await done(run("new-task", "02-work-queues/new-task.ts", task));
+      // Who gets which? On a slow machine the long task may be done before the last is sent.
+      for (const task of tasks) await onePrints(workers, `[x] Received '${task}'`);
+      for (const worker of workers) {
+        const received = worker.stdout.filter((line) => line.includes("Received"));
+        await worker.prints("[x] Done", received.length);
       }
-      await Promise.all(workers.map((worker) => worker.prints("[x] Done")));
-      const busy = workers.find((worker) =>
-        worker.stdout.includes("[x] Received 'a long task....'")
-      );
-      const other = workers.find((worker) => worker !== busy);
-      await other?.prints("[x] Done", 2);
     },
   },
   {
     title: "3  Publish/Subscribe",
-    look: "Every subscriber gets a copy of its own.",
+    page: "03-pubsub/README.md",
+    picture: [
+      `${P("emit-log")} ──→ ${X("logs")} ─┬─→ ${Q("a queue")} ──→ ${C("logs 1")}`,
+      `                   └─→ ${Q("a queue")} ──→ ${C("logs 2")}`,
+    ],
+    look: ["Each subscriber has its own queue and gets a copy of every message."],
     async play() {
-      const subscribers = [
-        run("logs 1", "03-pubsub/receive-logs.ts"),
-        run("logs 2", "03-pubsub/receive-logs.ts"),
-      ];
-      await Promise.all(
-        subscribers.map((logs) =>
-          logs.prints("[*] Waiting for logs. To exit press CTRL+C")
-        ),
-      );
-      await done(run("emit-log", "03-pubsub/emit-log.ts"));
-      await Promise.all(
-        subscribers.map((logs) => logs.prints("[x] 'info: Hello World!'")),
-      );
+      const subscribers = await Promise.all([
+        consume("logs 1", "03-pubsub/receive-logs.ts"),
+        consume("logs 2", "03-pubsub/receive-logs.ts"),
+      ]);
+      await produce("emit-log", "03-pubsub/emit-log.ts");
+      await allPrint(subscribers, "[x] 'info: Hello World!'");
     },
   },
   {
     title: "4  Routing",
-    look:
-      "One asks for errors, the other for everything: each gets what it has bound, and no more.",
+    page: "04-routing/README.md",
+    picture: [
+      `${P("emit-log")} ──→ ${X("direct_logs")} ─┬─ error ────────────────→ ` +
+      `${Q("a queue")} ──→ ${C("errors")}`,
+      `                          └─ info, warning, error ─→ ` +
+      `${Q("a queue")} ──→ ${C("all")}`,
+    ],
+    look: [
+      "One subscriber asks for errors, the other for everything. Each gets the",
+      "messages that its queue is bound for, and no others.",
+    ],
     async play() {
-      const errors = run("errors", "04-routing/receive-logs.ts", "error");
-      const all = run("all", "04-routing/receive-logs.ts", "info", "warning", "error");
-      await Promise.all(
-        [errors, all].map((logs) =>
-          logs.prints("[*] Waiting for logs. To exit press CTRL+C")
-        ),
-      );
-      await done(run("emit-log", "04-routing/emit-log.ts", "info", "all is well"));
-      await done(run("emit-log", "04-routing/emit-log.ts", "error", "disk full"));
-      await all.prints("[x] info: 'all is well'");
-      await Promise.all(
-        [errors, all].map((logs) => logs.prints("[x] error: 'disk full'")),
-      );
+      const script = "04-routing/receive-logs.ts";
+      const [errors, all] = await Promise.all([
+        consume("errors", script, "error"),
+        consume("all", script, "info", "warning", "error"),
+      ]);
+      await produce("emit-log", "04-routing/emit-log.ts", "info", "all is well");
+      await produce("emit-log", "04-routing/emit-log.ts", "error", "disk full");
+      await allPrint([all], "[x] info: 'all is well'");
+      await allPrint([errors, all], "[x] error: 'disk full'");
       if (errors.stdout.includes("[x] info: 'all is well'")) {
         throw new Error("errors got an info");
       }
@@ -97,32 +130,31 @@ const lessons: Lesson[] = [
   },
   {
     title: "5  Topics",
-    look:
-      "* is one word, # is any number of them: kern.critical fits all three patterns.",
+    page: "05-topics/README.md",
+    picture: [
+      `${P("emit-log")} ──→ ${X("topic_logs")} ─┬─ kern.* ─────→ ` +
+      `${Q("a queue")} ──→ ${C("kern.*")}`,
+      `                         ├─ #.critical ─→ ${Q("a queue")} ──→ ${
+        C("#.critical")
+      }`,
+      `                         └─ # ──────────→ ${Q("a queue")} ──→ ${C("#")}`,
+    ],
+    look: [
+      "In a pattern, * matches one word and # matches zero or more. The routing",
+      "key kern.critical matches all three patterns.",
+    ],
     async play() {
-      const kern = run("kern.*", "05-topics/receive-logs.ts", "kern.*");
-      const critical = run("#.critical", "05-topics/receive-logs.ts", "#.critical");
-      const all = run("#", "05-topics/receive-logs.ts", "#");
-      const everybody = [kern, critical, all];
-      await Promise.all(
-        everybody.map((logs) =>
-          logs.prints("[*] Waiting for logs. To exit press CTRL+C")
-        ),
-      );
-      await done(
-        run("emit-log", "05-topics/emit-log.ts", "app.db.critical", "no connection"),
-      );
-      await done(
-        run("emit-log", "05-topics/emit-log.ts", "kern.critical", "a kernel error"),
-      );
-      await Promise.all(
-        everybody.map((logs) => logs.prints("[x] kern.critical: 'a kernel error'")),
-      );
-      await Promise.all(
-        [critical, all].map((logs) =>
-          logs.prints("[x] app.db.critical: 'no connection'")
-        ),
-      );
+      const script = "05-topics/receive-logs.ts";
+      const [kern, critical, all] = await Promise.all([
+        consume("kern.*", script, "kern.*"),
+        consume("#.critical", script, "#.critical"),
+        consume("#", script, "#"),
+      ]);
+      const emitLog = "05-topics/emit-log.ts";
+      await produce("emit-log", emitLog, "app.db.critical", "no connection");
+      await produce("emit-log", emitLog, "kern.critical", "a kernel error");
+      await allPrint([kern, critical, all], "[x] kern.critical: 'a kernel error'");
+      await allPrint([critical, all], "[x] app.db.critical: 'no connection'");
       if (kern.stdout.some((line) => line.includes("app.db"))) {
         throw new Error("kern.* got a message of app.db");
       }
@@ -130,40 +162,62 @@ const lessons: Lesson[] = [
   },
   {
     title: "6  RPC",
-    look:
-      "Three requests at once over one callback queue; the correlation ids tell the answers apart.",
+    page: "06-rpc/README.md",
+    picture: [
+      `${P("client")} ──→ ${Q("rpc_queue")} ──→ ${C("server")}`,
+      `   ↑                       │`,
+      `   └─── ${Q("callback queue")} ←───┘`,
+    ],
+    look: [
+      "Three requests are outstanding at once. The answers come back over one",
+      "callback queue; their correlation ids tell which is which.",
+    ],
     async play() {
-      await run("server", "06-rpc/server.ts").prints("[x] Awaiting RPC requests");
-      const client = run("client", "06-rpc/client.ts", "30", "10", "300");
+      await consume("server", "06-rpc/server.ts");
+      const script = "06-rpc/client.ts";
+      const client = await start("producer", "client", script, "30", "10", "200");
+      await end(client);
       await client.prints("[.] Got 832040");
       await client.prints("[.] Got 55");
-      await client.prints(/^\[\.\] Got 22223224462942\d{49}$/);
-      await done(client);
+      await client.prints("[.] Got 280571172992510140037611932413038677189525");
     },
   },
 ];
 
-const { _: numbers } = yargs(process.argv.slice(2)).strictOptions()
+const { _: numbers, step } = yargs(process.argv.slice(2)).strictOptions()
   .parserConfiguration({ "parse-positional-numbers": false })
   .usage(
     "Usage: npm start -- [lesson..]\n\nPlays the lessons on a RabbitMQ of its own.",
   )
   .example("npm start -- 5", "plays lesson 5 only")
+  .example("npm start -- --step", "lets you read before it goes on")
+  .option("step", { type: "boolean", describe: "Wait for Enter between lessons" })
   .check(({ _ }) => _.every((n) => /^[1-6]$/.test(`${n}`)) || "The lessons are 1 to 6")
   .parseSync();
 
 const chosen = lessons.filter((_, i) =>
   numbers.length === 0 || numbers.some((n) => Number(n) === i + 1)
 );
-const runtime: Runtime = process.versions.deno ? "deno" : "tsx";
+const [first] = chosen;
+const runtime = process.versions.deno ? "deno" : "tsx";
+/** What a person types before the name of a script; -NER is --allow-net --allow-env --allow-read. */
+const typed = runtime === "deno" ? "deno run -NER" : "npx tsx";
+/** Where Enter is pressed: only a person at a terminal is waited for. */
+const keyboard = step && process.stdin.isTTY
+  ? createInterface({ input: process.stdin })
+  : undefined;
+const enter = keyboard?.[Symbol.asyncIterator]();
 const stopping = new AbortController();
 onStopSignal(() => {
   stopping.abort();
+  keyboard?.close();
   cast.forEach((program) => program.signal("SIGINT"));
 }, () => cast.forEach((program) => program.signal("SIGKILL")));
 
 /** The programs of the lesson that is being played. */
 let cast: Program[] = [];
+/** Whether the note has been printed. */
+let explained = false;
 let broker: Broker | undefined;
 let virtualHost: string | undefined;
 const results: string[] = [];
@@ -172,20 +226,43 @@ try {
   console.log("Starting RabbitMQ ...");
   broker = await getBroker(stopping.signal);
   if (!broker.node) {
-    console.log(
-      `RabbitMQ is not installed here; taking the broker at ${
-        new URL(broker.url).host
-      }.`,
-    );
+    const { host } = new URL(broker.url);
+    console.log(`RabbitMQ is not installed here; taking the broker at ${host}.`);
   }
   virtualHost = await createVirtualHost(broker);
-  for (const lesson of chosen) {
-    const problem = await perform(lesson);
-    if (stopping.signal.aborted) break;
-    if (problem) exitCode = 1;
-    results.push(`${lesson.title.padEnd(20)} ${problem ?? "ok"}`);
+  console.log(
+    `Messages go this way: ${P("producer")} ──→ ${X("exchange")} ──→ ` +
+      `${Q("queue")} ──→ ${C("consumer")}`,
+  );
+  if (step && !enter) {
+    console.log("Standard input is not a terminal, so --step does not wait.");
   }
-  console.log(`\n${results.join("\n")}`);
+  for (const lesson of chosen) {
+    if (lesson !== first && enter) {
+      console.log(dim("\nPress Enter for the next lesson ..."));
+      await enter.next(); // It settles with Ctrl-D too, and when the terminal is closed.
+      stopping.signal.throwIfAborted();
+    }
+    const problem = await perform(lesson);
+    stopping.signal.throwIfAborted();
+    if (problem) {
+      exitCode = 1;
+      console.error(`[!] ${problem}`);
+    }
+    results.push(`${lesson.title.padEnd(20)} ${problem ? "failed" : "ok"}`);
+  }
+  console.log(`\n${rule("Results")}\n\n${results.join("\n")}`);
+  if (exitCode === 0) {
+    const page = bold(first?.page ?? "");
+    if (broker.node) {
+      const command = runtime === "deno" ? "deno task broker" : "npm run broker";
+      console.log("\nYour turn. Start a broker in one terminal:");
+      console.log(`   ${bold(command)}`);
+      console.log(`In others, type the commands from ${page}`);
+    } else {
+      console.log(`\nYour turn. Type the commands from ${page}`);
+    }
+  }
 } catch (error) {
   exitCode = 1;
   if (!stopping.signal.aborted) {
@@ -197,36 +274,90 @@ process.exit(stopping.signal.aborted ? 1 : exitCode);
 
 /** Plays a lesson, and returns what went wrong, if anything did. */
 async function perform(lesson: Lesson): Promise<string | undefined> {
-  console.log(`\n${lesson.title}\n   ${lesson.look}`);
+  console.log(`\n${rule(lesson.title)}\n`);
+  for (const line of lesson.picture) console.log(`   ${line}`);
+  console.log();
+  for (const line of lesson.look) console.log(`   ${line}`);
+  console.log();
   let problem: string | undefined;
   try {
+    await timeToRead(2000);
     await lesson.play();
   } catch (error) {
-    problem = String(error);
+    problem = error instanceof Error ? error.message : String(error);
   }
   // What is still running is ended as a person would end it, and ought to end well.
-  for (const program of cast) {
-    const code = await program.stop();
+  for (const code of await Promise.all(cast.map((program) => program.stop()))) {
     if (code !== 0) problem ??= `a program ended with exit code ${code}`;
   }
   cast = [];
   return problem;
 }
 
-/** Starts a script, with its command line printed, and its lines with a name before them. */
-function run(name: string, script: string, ...args: string[]): Program {
+/** Starts a script, and prints its command line and all its lines with its name before them. */
+async function start(
+  role: Role,
+  name: string,
+  script: string,
+  ...args: string[]
+): Promise<Program> {
+  const label = painted(role, name.padEnd(10));
   const words = args.map((arg) => /^[\w.-]+$/.test(arg) ? arg : `"${arg}"`);
-  console.log(`$ ${[runtimes[runtime].typed, script, ...words].join(" ")}`);
-  const onLine = (line: string) => console.log(`${name.padEnd(10)} | ${line}`);
+  console.log(`${label} ${dim("$")} ${bold([typed, script, ...words].join(" "))}`);
+  await timeToRead(400);
   const program = runScript(runtime, script, args, {
     env: { AMQP_URL: virtualHost ?? "" },
-    onLine,
+    onLine: (line) => console.log(`${label} ${dim("|")} ${line}`),
   });
   cast.push(program);
   return program;
 }
 
+/** Starts a consumer, and waits until it is ready. */
+async function consume(
+  name: string,
+  script: string,
+  ...args: string[]
+): Promise<Program> {
+  const program = await start("consumer", name, script, ...args);
+  await program.prints(/^\[[*x]\] A?[Ww]aiting /);
+  return program;
+}
+
+/** Runs a producer, which sends its message and leaves. */
+async function produce(name: string, script: string, ...args: string[]): Promise<void> {
+  if (cast.length > 0 && !explained) {
+    console.log(NOTE);
+    explained = true;
+  }
+  await end(await start("producer", name, script, ...args));
+}
+
 /** Waits until a script that does a thing and leaves has left. */
-async function done(program: Program): Promise<void> {
+async function end(program: Program): Promise<void> {
   if (await program.exitCode !== 0) throw new Error("a program did not end well");
+}
+
+/** Waits until each of the programs has printed a line. */
+async function allPrint(programs: Program[], line: string): Promise<void> {
+  await Promise.all(programs.map((program) => program.prints(line)));
+}
+
+/** Waits until one of the programs has printed a line. */
+async function onePrints(programs: Program[], line: string): Promise<void> {
+  await Promise.any(programs.map((program) => program.prints(line))).catch(() => {
+    throw new Error(`no program printed ${line}`);
+  });
+}
+
+/** A heading with a line through the terminal. */
+function rule(title: string): string {
+  return `${dim("──")} ${bold(title)} ${dim("─".repeat(68 - title.length))}`;
+}
+
+/** Lets a person follow. Nobody reads along where output goes into a file or a pipe. */
+async function timeToRead(ms: number): Promise<void> {
+  if (process.stdout.isTTY) {
+    await setTimeout(ms, undefined, { signal: stopping.signal });
+  }
 }

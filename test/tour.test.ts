@@ -1,0 +1,135 @@
+/** `npm start`: its colours, its width, its picture, and when it waits for Enter. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { stripVTControlCharacters } from "node:util";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { temporaryFolder } from "../scripts/lib/clean-up.ts";
+import { palette } from "../scripts/lib/colours.ts";
+import { Program, root, runScript, runtimes } from "../scripts/lib/program.ts";
+import { DARK, drawTerminal } from "../scripts/lib/terminal-picture.ts";
+import { untilTestEnds, withOwnNode } from "./lib/lesson-test.ts";
+
+// Those of whoever runs the tests are not to matter.
+vi.stubEnv("FORCE_COLOR", undefined);
+vi.stubEnv("NO_COLOR", undefined);
+
+const picture = readFileSync(join(root, "images/tour.svg"), "utf8");
+const NOT_WAITING = "Standard input is not a terminal, so --step does not wait.";
+
+/** Runs the tour in a shell, which decides what its standard input is: "$@" stands for the command. */
+function tourIn(shell: string, env: Record<string, string>, ...args: string[]) {
+  const command = [...runtimes.tsx.command, join(root, "scripts/tour.ts"), ...args];
+  return untilTestEnds(new Program(["bash", "-c", shell, "bash", ...command], { env }));
+}
+
+/** The lines with text in a picture, without the first, which is the command. */
+const linesOf = (svg: string) =>
+  [...svg.matchAll(/<text [^>]*>(.*)<\/text>/g)].slice(1).map(([, line = ""]) =>
+    line.replace(/<[^>]*>/g, "").replaceAll("&lt;", "<").replaceAll("&gt;", ">")
+      .replaceAll("&amp;", "&")
+  );
+
+/**
+ * What the tour says, and what each program prints, in order. How the lines of several programs interleave is different
+ * every time, and so is which worker gets which task: the lines of the two are one heap here.
+ */
+function story(lines: string[]) {
+  const words: string[] = [];
+  const programs: Record<string, string[]> = {};
+  for (const line of lines) {
+    const [, name = "", rest = ""] = /^(\S.{9}) ([$|] .*)/.exec(line) ?? [];
+    if (name) (programs[name.replace(/\d/, "").trim()] ??= []).push(rest);
+    else if (line) words.push(line);
+  }
+  programs.worker?.sort();
+  return { words, programs };
+}
+
+withOwnNode("the tour", () => {
+  test("piped, it has no colour, and prints the words of its picture", async () => {
+    const tour = untilTestEnds(runScript("tsx", "scripts/tour.ts", ["2"]));
+    expect(await tour.exitCode).toBe(0);
+    expect(tour.stdout.join("\n")).not.toContain("\x1b");
+    expect(story(tour.stdout)).toEqual(story(linesOf(picture)));
+    expect(Object.keys(story(tour.stdout).programs)).toEqual(["worker", "new-task"]);
+  });
+
+  test("FORCE_COLOR has it in colour, 80 columns wide; with no standard input nothing waits", async () => {
+    const tour = tourIn('exec "$@" <&-', { FORCE_COLOR: "1" }, "--step", ..."13456");
+    expect(await tour.exitCode).toBe(0);
+    expect(tour.stderr).toEqual([]);
+    expect(tour.stdout.join("\n")).toContain(
+      "\x1b[1m\x1b[94mclient    \x1b[39m\x1b[22m",
+    );
+    const lines = tour.stdout.map((line) => stripVTControlCharacters(line));
+    expect(lines.filter((line) => line.length > 80)).toEqual([]);
+    expect(lines).toContain(NOT_WAITING);
+    expect(lines.filter((line) => line.includes("Press Enter"))).toEqual([]);
+    expect(lines.filter((line) => /^\d {2}.* ok$/.test(line))).toHaveLength(5);
+  });
+
+  test("--step does not take the lines of a pipe for a person", async () => {
+    const tour = tourIn('yes | "$@"', {}, "--step", "1", "3");
+    expect(await tour.exitCode).toBe(0);
+    expect(tour.stdout).toContain(NOT_WAITING);
+    expect(tour.stdout.join("\n")).not.toContain("Press Enter");
+  });
+
+  // The terminal is that of script(1) from util-linux; a named pipe is the keyboard.
+  test.skipIf(process.platform !== "linux")(
+    "--step waits for Enter at a terminal, where NO_COLOR counts too",
+    async () => {
+      const { path: folder, remove } = temporaryFolder("tour-test-");
+      onTestFinished(remove);
+      const keyboard = join(folder, "keyboard");
+      const shell =
+        'mkfifo "$KEYBOARD" && exec script -qefc "${*@Q}" /dev/null <>"$KEYBOARD"';
+      const env = { KEYBOARD: keyboard, NO_COLOR: "1", TERM: "xterm" };
+      const tour = tourIn(shell, env, "--step", "1", "3");
+      await tour.prints("Press Enter for the next lesson ...", 1, 60);
+      expect(tour.stdout.join("\n")).not.toContain("Publish/Subscribe");
+      writeFileSync(keyboard, "\n");
+      expect(await tour.exitCode).toBe(0);
+      expect(tour.stdout).toContain("3  Publish/Subscribe ok");
+      expect(tour.stdout.join("\n")).not.toContain("\x1b");
+    },
+  );
+});
+
+test("its picture is drawn as it is drawn today", () => {
+  const lines = [
+    "a <b> & c",
+    "",
+    "\x1b[1m\x1b[94msend  \x1b[39m\x1b[22m \x1b[2m|\x1b[22m",
+  ];
+  const svg = drawTerminal(lines, "a title", "a description");
+  expect(drawTerminal(lines, "a title", "a description")).toBe(svg);
+  expect(linesOf(svg)).toEqual(["send   |"]);
+  expect(svg).toContain(">a &lt;b&gt; &amp; c</tspan>");
+  expect(svg).toContain('class="producer">send  </tspan>');
+  expect(svg).toContain('class="dim">|</tspan>');
+  const frame = (text: string) => text.split("<style>")[1]?.split("</style>")[0];
+  expect(frame(picture)).toBe(frame(svg));
+  expect(picture).toMatch(/role="img".*\n<title .*\n<desc /);
+  expect(picture).not.toMatch(/<script|<image|href=|url\(|@import/);
+});
+
+/** https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio */
+function contrast(...colours: [string, string]): number {
+  const [darker = 0, lighter = 0] = colours.map((colour) => {
+    const [r = 0, g = 0, b = 0] = [1, 3, 5].map((i) => {
+      const part = parseInt(colour.slice(i, i + 2), 16) / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  }).sort((a, b) => a - b);
+  return (lighter + 0.05) / (darker + 0.05);
+}
+
+describe.each(Object.entries(palette))("the colour of a %s", (_, { hex, onDark }) => {
+  test("can be read", () => {
+    expect(contrast("#ffffff", hex)).toBeGreaterThanOrEqual(4.5);
+    expect(contrast(onDark, DARK.background)).toBeGreaterThanOrEqual(4.5);
+  });
+});
