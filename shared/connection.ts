@@ -15,8 +15,8 @@ import { watch } from "./watching.ts";
 const SOCKET = { noDelay: true, timeout: 3000 };
 /** How often, in milliseconds, a lost broker is asked whether it is back. */
 const RETRY = 1000;
-/** How often a first set-up is repeated when others declare the same queue just then. */
-const RACES = 5;
+/** How long, in ms, a first set-up is repeated while a queue or a cluster is being formed. */
+const FORMING = 10_000;
 
 process.on("uncaughtException", fail).on("unhandledRejection", fail);
 
@@ -58,6 +58,7 @@ export async function stayConnected(
   const addresses = brokerAddresses();
   const target = connectOptions(state.address = addresses[0]);
   const delay = RETRY / addresses.length;
+  const started = Date.now();
   const failures: string[][] = [];
   let channels: amqplib.Channel[] = [];
   let isLost = false;
@@ -101,9 +102,10 @@ export async function stayConnected(
   connection.on("disconnect", (error) => tryAgain(trouble ?? error));
   connection.on("connect-failed", (error) => {
     failures.push(noConnection(error));
-    const attempts = addresses.length + (isInternalError(error) ? RACES : 0);
-    if (state.recovering || failures.length < attempts) tryAgain(error);
-    else if (!state.leaving) exitWith(failures);
+    const isForming = isInternalError(error) && Date.now() < started + FORMING;
+    const isLast = failures.length >= addresses.length && !isForming;
+    if (isLast && !state.recovering && !state.leaving) exitWith(failures);
+    tryAgain(error);
   });
 
   const leave = () => {

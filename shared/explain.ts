@@ -74,6 +74,10 @@ const explanations: [
     "RabbitMQ no longer permits a queue that is neither durable nor exclusive. " +
     "Declare it with durable: true.",
   ]],
+  [({ code }) => code === 541, ({ where, words }) => [
+    `${where} failed: ${words}.`,
+    "In a cluster, a majority of the nodes has to run.",
+  ]],
   [({ words }) => /unknown delivery tag/.test(words), () => [
     "A message was acknowledged twice, or on another channel than the one it came on.",
     "That is a mistake in the script: https://www.rabbitmq.com/docs/confirms#consumer-acks-double-acking",

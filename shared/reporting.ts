@@ -1,8 +1,12 @@
 /** Reports on stderr what happens to a script, and ends it when it cannot go on. */
 import process from "node:process";
+import { clearTimeout, setTimeout } from "node:timers";
 import { IllegalOperationError } from "amqplib";
 import { redact } from "./broker-address.ts";
 import { explain, ExplainedError, words } from "./explain.ts";
+
+/** How long, in milliseconds, to wait for an answer before saying so. */
+const PATIENCE = 5000;
 
 /** What the meaning of an error depends on. */
 export const state = {
@@ -81,4 +85,23 @@ export function connectionLost(reason: unknown): ExplainedError {
  */
 export function failWhenLost(reason?: Error): void {
   if (reason) fail(connectionLost(reason));
+}
+
+/**
+ * Waits for an answer of the broker, and says so when it takes more than five seconds. (In a
+ * cluster without a majority of its nodes, it takes until they are back.)
+ *
+ * @param answer what to wait for
+ * @param what what the broker has not done yet
+ * @returns the answer
+ */
+export async function waitFor<T>(answer: Promise<T>, what: string): Promise<T> {
+  const timer = setTimeout(() => {
+    warn(`RabbitMQ has not ${what} yet. Waiting until it does ...`);
+  }, PATIENCE);
+  try {
+    return await answer;
+  } finally {
+    clearTimeout(timer);
+  }
 }

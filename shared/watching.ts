@@ -1,12 +1,13 @@
 /** Watches a connection and the channels that a lesson opens on it: nothing is lost unsaid. */
-import { clearTimeout, setTimeout } from "node:timers";
 import type { Channel, ChannelModel, ConfirmChannel } from "amqplib";
 import { ExplainedError, words } from "./explain.ts";
-import { warn } from "./reporting.ts";
+import { waitFor, warn } from "./reporting.ts";
 import { quoted } from "./text.ts";
 
-/** How long, in milliseconds, to wait for confirms before saying so. */
-const PATIENCE = 5000;
+const DELETED =
+  "It was deleted after it had been declared. To declare it again, run this again.";
+const REFUSED =
+  "Its queue is full and rejects more, was deleted, or lost most of its nodes.";
 
 /** What may happen to a connection and its channels. */
 export interface ConnectionEvents {
@@ -46,20 +47,23 @@ export function watch(connection: ChannelModel, events: ConnectionEvents): Chann
     channel.on("handler-error", events.failed);
     channel.on("return", ({ fields: { routingKey } }) => {
       if (channel.listenerCount("return") > 1) return; // The lesson has a listener of its own.
-      events.failed(
-        new ExplainedError(
-          `RabbitMQ returned the message: there is no queue ${
-            quoted(routingKey)
-          } any more.\n` +
-            "It was deleted after it had been declared. To declare it again, run this again.",
-        ),
-      );
+      const returned = `RabbitMQ returned the message: no queue ${
+        quoted(routingKey)
+      } any more.`;
+      events.failed(new ExplainedError(`${returned}\n${DELETED}`));
     });
 
+    const assertQueue = channel.assertQueue.bind(channel);
+    const assertExchange = channel.assertExchange.bind(channel);
     const consume = channel.consume.bind(channel);
+    channel.assertQueue = (...args) =>
+      waitFor(assertQueue(...args), "declared a queue");
+    channel.assertExchange = (...args) =>
+      waitFor(assertExchange(...args), "declared an exchange");
+
     const queues = new Map<string, string>(); // By consumer tag.
     channel.consume = async (queue, ...rest) => {
-      const consumer = await consume(queue, ...rest);
+      const consumer = await waitFor(consume(queue, ...rest), "started a consumer");
       queues.set(consumer.consumerTag, queue);
       return consumer;
     };
@@ -67,18 +71,12 @@ export function watch(connection: ChannelModel, events: ConnectionEvents): Chann
       const queue = queues.get(consumerTag) ?? "";
       const another = await createChannel().catch(() => undefined);
       another?.on("error", () => {}); // checkQueue() rejects, which says the same.
-      const isThere = await another?.checkQueue(queue).then(() => true, () => false);
-      events.lost(
-        new Error(
-          isThere
-            ? `RabbitMQ cancelled the consumer of the queue ${
-              quoted(queue)
-            }, which is still there`
-            : `the queue ${
-              quoted(queue)
-            } was deleted, so RabbitMQ cancelled its consumer`,
-        ),
+      const fate = await another?.checkQueue(queue).then(
+        () => ", though the queue is still there",
+        (error) => error.code === 404 ? ", because the queue was deleted" : "",
       );
+      const what = `RabbitMQ cancelled the consumer of ${quoted(queue)}`;
+      events.lost(new Error(`${what}${fate ?? ""}`));
     });
     return channel;
   }
@@ -102,21 +100,13 @@ function watchConfirms(channel: ConfirmChannel): ConfirmChannel {
 
   const waitForConfirms = channel.waitForConfirms.bind(channel);
   channel.waitForConfirms = async () => {
-    const patience = setTimeout(() => {
-      warn("RabbitMQ has not confirmed yet. Waiting until it does ...");
-    }, PATIENCE);
     try {
-      return await waitForConfirms();
+      return await waitFor(waitForConfirms(), "confirmed");
     } catch (error) {
       if (words(error) !== "message nacked") throw error;
-      throw new ExplainedError(
-        `RabbitMQ refused a message (basic.nack). It had confirmed ${
-          confirmed + beyond.size
-        } before.\n` +
-          "Its queue is full and rejects more, was deleted, or lost most of its nodes.",
-      );
-    } finally {
-      clearTimeout(patience);
+      const before = `It had confirmed ${confirmed + beyond.size} before.`;
+      const refused = `RabbitMQ refused a message (basic.nack). ${before}`;
+      throw new ExplainedError(`${refused}\n${REFUSED}`);
     }
   };
   return channel;

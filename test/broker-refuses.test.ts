@@ -56,7 +56,7 @@ onEveryRuntime("what the broker refuses", (test) => {
     await onChannel(virtualHost, (channel) => channel.deleteQueue("task_queue"));
     expect(await newTask.exitCode).toBe(1);
     expect(newTask.stderr[0]).toMatch(
-      /^\[!\] (RabbitMQ returned the message: there is no queue 'task_queue' any more|RabbitMQ refused a message|Lost .*: INTERNAL_ERROR)/,
+      /^\[!\] (RabbitMQ returned the message: no queue 'task_queue' any more|RabbitMQ refused a message|Lost .*: INTERNAL_ERROR)/,
     );
   });
 

@@ -1,0 +1,230 @@
+/** A cluster of three nodes, whose nodes are killed (-9): what survives, what comes back, what is said. */
+import { setInterval, setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { callManagement, createVirtualHost } from "../scripts/lib/broker-to-use.ts";
+import { type RabbitMQCluster, startCluster } from "../scripts/lib/cluster.ts";
+import { type Program, runScript, type Runtime } from "../scripts/lib/program.ts";
+import type { RabbitMQNode } from "../scripts/lib/rabbitmq-node.ts";
+import {
+  AWAITING_REQUESTS,
+  onChannel,
+  QUORUM,
+  untilTestEnds,
+  WAITING_FOR_LOGS,
+  WAITING_FOR_MESSAGES,
+  withOwnNode,
+} from "./lib/lesson-test.ts";
+import { runtimesToTest } from "./lib/runtimes.ts";
+
+withOwnNode("a cluster", (programs) => {
+  let cluster: RabbitMQCluster;
+  beforeAll(async () => {
+    cluster = await startCluster({ programs });
+  });
+  afterAll(() => cluster?.stop());
+
+  /** A virtual host, as the addresses of it on the nodes that are given, in this order. */
+  async function newVirtualHost(): Promise<(...nodes: number[]) => string> {
+    const [node] = cluster.nodes;
+    const url = await createVirtualHost({ ...node, prefix: "by-example-" });
+    const { pathname } = new URL(url);
+    return (...order) => order.map((i) => `${cluster.nodes[i]?.url}${pathname}`).join();
+  }
+
+  const run = (runtime: Runtime, AMQP_URL: string, script: string, ...args: string[]) =>
+    untilTestEnds(runScript(runtime, script, args, { env: { AMQP_URL } }));
+
+  /** Kills a node, does something meanwhile, and has it back in the end. */
+  async function without(
+    node: RabbitMQNode | undefined,
+    meanwhile: () => Promise<void>,
+  ) {
+    await node?.crash();
+    try {
+      await meanwhile();
+    } finally {
+      await node?.start();
+    }
+  }
+
+  const done = (...workers: Program[]) =>
+    workers.reduce(
+      (sum, { stdout }) => sum + stdout.filter((line) => line === "[x] Done").length,
+      0,
+    );
+
+  const portOf = (i: number) => new URL(cluster.nodes[i]?.url ?? "").port;
+
+  test.each(runtimesToTest)(
+    "the node that leads the queues and holds connections is killed, on %s",
+    async (runtime) => {
+      const on = await newVirtualHost();
+      const [server, there, elsewhere, subscriber] = [
+        run(runtime, on(0, 1, 2), "06-rpc/server.ts"),
+        run(runtime, on(0, 1, 2), "02-work-queues/worker.ts"),
+        run(runtime, on(1, 2, 0), "02-work-queues/worker.ts"),
+        run(runtime, on(0, 1, 2), "03-pubsub/receive-logs.ts"),
+      ];
+      await server.prints(AWAITING_REQUESTS, 1, 60);
+      for (const worker of [there, elsewhere]) {
+        await worker.prints(WAITING_FOR_MESSAGES, 1, 60);
+      }
+      await subscriber.prints(WAITING_FOR_LOGS, 1, 60);
+      await sleep(2000); // A new quorum queue may not survive before; nothing tells when it is old enough.
+      const newTask = run(
+        runtime,
+        on(0),
+        "02-work-queues/new-task.ts",
+        "t",
+        "--count",
+        "600",
+      );
+      expect(await newTask.exitCode).toBe(0);
+      expect(newTask.stdout.length).toBe(600);
+      await elsewhere.prints("[x] Done", 10);
+
+      await without(cluster.nodes[0], async () => {
+        for (const program of [server, there, subscriber]) {
+          await program.warns(
+            new RegExp(`^\\[!\\] Lost amqp:.*:${portOf(0)}/.*Reconnecting`),
+            1,
+            60,
+          );
+          await program.warns(/^\[!\] Back: connected to amqp:/, 1, 60);
+          expect(program.stderr.at(-1)).not.toContain(`:${portOf(0)}/`);
+        }
+        expect(elsewhere.stderr.filter((line) => line.startsWith("[!] Lost"))).toEqual(
+          [],
+        );
+        for await (const _ of setInterval(100)) {
+          if (done(there, elsewhere) >= 600) break;
+        }
+
+        // The first address is dead: the next one serves.
+        const client = run(runtime, on(0, 1, 2), "06-rpc/client.ts", "12");
+        expect(await client.exitCode).toBe(0);
+        expect(client.stdout.at(-1)).toBe("[.] Got 144");
+        const late = run(runtime, on(0, 1, 2), "02-work-queues/worker.ts");
+        await late.prints(WAITING_FOR_MESSAGES, 1, 60);
+
+        // The subscriber's exclusive queue went with its node; it has a new one.
+        await subscriber.prints(WAITING_FOR_LOGS, 2, 60);
+        expect(
+          await run(runtime, on(0, 1, 2), "03-pubsub/emit-log.ts", "after").exitCode,
+        ).toBe(0);
+        await subscriber.prints("[x] 'after'");
+      });
+    },
+    180_000,
+  );
+
+  test(
+    "nodes are killed again and again, under producers and workers: nothing confirmed is lost",
+    async () => {
+      const on = await newVirtualHost();
+      await onChannel(on(0), (channel) => channel.assertQueue("task_queue", QUORUM));
+      await sleep(2000); // As above.
+      const workers = [0, 1].map((i) => {
+        const runtime = runtimesToTest[i % runtimesToTest.length] ?? "tsx";
+        return run(runtime, on(i, 2, 1 - i), "02-work-queues/worker.ts");
+      });
+      for (const worker of workers) await worker.prints(WAITING_FOR_MESSAGES, 1, 60);
+
+      const sent = new Map<string, number>();
+      let over = false;
+      const produce = async () => {
+        for (let i = 0; !over; i++) {
+          const runtime = runtimesToTest[i % runtimesToTest.length] ?? "tsx";
+          const [task, addresses] = [`task ${i}`, on(i % 3, (i + 1) % 3, (i + 2) % 3)];
+          const newTask = run(
+            runtime,
+            addresses,
+            "02-work-queues/new-task.ts",
+            task,
+            "--count",
+            "50",
+          );
+          await newTask.exitCode;
+          sent.set(
+            task,
+            newTask.stdout.filter((line) => line.startsWith("[x] Sent")).length,
+          );
+        }
+      };
+      const producing = produce();
+      const end = Date.now() + 30_000;
+      for (let i = 0; Date.now() < end; i = (i + 1) % 3) {
+        await without(cluster.nodes[i], () => sleep(1000)); // So long the machine is away.
+      }
+      over = true;
+      await producing;
+
+      const all = [...sent.values()].reduce((sum, n) => sum + n);
+      expect(all).toBeGreaterThan(100);
+      for await (const _ of setInterval(200)) {
+        const left = [...sent].filter(([task, times]) =>
+          timesDone(workers, task) < times
+        );
+        if (left.length === 0) break;
+      }
+    },
+    180_000,
+  );
+
+  test(
+    "two of three nodes are gone: nothing is sent, it is said, and it goes on when one is back",
+    async () => {
+      const on = await newVirtualHost();
+      const [runtime = "tsx", another = "tsx"] = [
+        runtimesToTest.at(0),
+        runtimesToTest.at(-1),
+      ];
+      const worker = run(runtime, on(0), "02-work-queues/worker.ts");
+      await worker.prints(WAITING_FOR_MESSAGES, 1, 60);
+      await sleep(2000); // As above.
+      const [, second, third] = cluster.nodes;
+      await without(third, async () => {
+        let newTask: Program | undefined;
+        let late: Program | undefined;
+        await without(second, async () => {
+          newTask = run(another, on(0), "02-work-queues/new-task.ts", "kept back");
+          await newTask.warns(
+            /^\[!\] (RabbitMQ has not (confirmed|declared a queue) yet\. Waiting until it does|Lost amqp:.*INTERNAL_ERROR|amqp:.* failed)/,
+            1,
+            60,
+          );
+          expect(newTask.stdout).toEqual([]);
+          late = run(another, on(1, 2, 0), "02-work-queues/worker.ts"); // Comes while it forms again.
+        });
+        await newTask?.exitCode;
+        const again = run(another, on(0), "02-work-queues/new-task.ts", "goes on");
+        expect(await again.exitCode).toBe(0);
+        expect(again.stdout).toEqual(["[x] Sent 'goes on'"]);
+        await Promise.any(
+          [worker, late ?? worker].map((one) =>
+            one.prints("[x] Received 'goes on'", 1, 60)
+          ),
+        );
+      });
+    },
+    180_000,
+  );
+
+  test("the cluster has three nodes again, and every queue a leader", async () => {
+    const [node] = cluster.nodes;
+    await expect.poll(async () => {
+      const nodes = await callManagement(node, "GET", "nodes?columns=running");
+      return Array.isArray(nodes) ? nodes.filter(({ running }) => running).length : 0;
+    }, { timeout: 30_000 }).toBe(3);
+  });
+});
+
+/** How often workers have done a task: received it, and said so when it was done. */
+function timesDone(workers: Program[], task: string): number {
+  const times = workers.map(({ stdout }) =>
+    stdout.filter((line, i) =>
+      line === `[x] Received '${task}'` && stdout[i + 1] === "[x] Done"
+    ).length
+  );
+  return times.reduce((sum, n) => sum + n);
+}
