@@ -1,4 +1,5 @@
 /** Watches a connection and the channels that a lesson opens on it: nothing is lost unsaid. */
+import { setTimeout } from "node:timers/promises";
 import type { Channel, ChannelModel, ConfirmChannel } from "amqplib";
 import { ExplainedError, words } from "./explain.ts";
 import { waitFor, warn } from "./reporting.ts";
@@ -8,6 +9,9 @@ const DELETED =
   "It was deleted after it had been declared. To declare it again, run this again.";
 const REFUSED =
   "Its queue is full and rejects more, was deleted, or lost most of its nodes.";
+
+/** How long, in milliseconds, RabbitMQ may take to delete a queue. */
+const DELETION = 500;
 
 /** What may happen to a connection and its channels. */
 export interface ConnectionEvents {
@@ -69,6 +73,7 @@ export function watch(connection: ChannelModel, events: ConnectionEvents): Chann
     };
     channel.on("cancel", async ({ consumerTag }) => {
       const queue = queues.get(consumerTag) ?? "";
+      await setTimeout(DELETION); // RabbitMQ cancels the consumer before the queue is gone.
       const another = await createChannel().catch(() => undefined);
       another?.on("error", () => {}); // checkQueue() rejects, which says the same.
       const fate = await another?.checkQueue(queue).then(

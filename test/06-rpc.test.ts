@@ -66,7 +66,7 @@ onEveryRuntime("06-rpc", (test) => {
     for (const n of ["-1", "1.5", "x", "", "1e3", "0x10", "30 "]) {
       const client = run("06-rpc/client.ts", n);
       expect(await client.exitCode).toBe(1);
-      expect(client.stdout).toEqual([]);
+      expect(client.stdout.join("")).toBe(""); // yargs prints an empty line there on Bun.
       expect(client.stderr.at(-1)).toBe("n is 0 or more, in digits");
     }
   });
