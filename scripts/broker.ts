@@ -211,7 +211,9 @@ async function whatIsNotUp(): Promise<string> {
   for (const i of indexes) {
     if (!await accepts(port + i) || !await accepts(ui + i)) waiting.add(i);
   }
-  return `${namesOf(waiting)} to take connections`;
+  return waiting.size > 0
+    ? `${namesOf(waiting)} to take connections`
+    : "the management UI";
 }
 
 /** Names nodes: "node 2", "nodes 1 and 3". */

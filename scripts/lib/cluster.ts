@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { callManagement } from "./broker-to-use.ts";
 import { temporaryFolder } from "./clean-up.ts";
 import {
   endEpmdAfterwards,
@@ -79,11 +80,20 @@ export async function startCluster(options: ClusterOptions): Promise<RabbitMQClu
   const members = [startMember(0), startMember(1), startMember(2)] as const;
   try {
     const nodes = await Promise.all(members);
+    await makeSureOfCluster(nodes[0]);
     return { nodes: [...nodes], url: nodes.map(({ url }) => url).join(), stop };
   } catch (error) {
     await Promise.allSettled(members);
     await stop();
     throw error;
+  }
+}
+
+/** Makes sure that a node knows the two others as members: each could have begun a cluster of its own. */
+async function makeSureOfCluster({ url, managementUrl }: RabbitMQNode): Promise<void> {
+  const all = await callManagement({ url, managementUrl }, "GET", "nodes?columns=name");
+  if (!Array.isArray(all) || all.length !== 3) {
+    throw new Error("The nodes run, but they have not formed a cluster.");
   }
 }
 

@@ -313,6 +313,7 @@ function nodeName(port: number): string {
 function clusterFormation({ ports }: ClusterSettings): string[] {
   return [
     "cluster_formation.peer_discovery_backend = classic_config",
+    "cluster_formation.discovery_retry_interval = 200", // Milliseconds: 3.10 waits ten of them for others, in vain.
     ...ports.map((port, i) =>
       `cluster_formation.classic_config.nodes.${i + 1} = ${nodeName(port)}`
     ),
