@@ -257,12 +257,16 @@ async function makeSureOfPorts(): Promise<void> {
   for (const i of indexes) {
     if (await accepts(port + i)) {
       throw new Error(
-        `Port ${port + i}, for node ${i + 1}, is taken.\n[!] ${await beside()}`,
+        `Port ${port + i}, for node ${
+          i + 1
+        }, is taken.\n[!] Take others: ${await beside()}`,
       );
     }
     if (await accepts(ui + i)) {
       throw new Error(
-        `Port ${ui + i}, for the management UI, is taken.\n[!] ${await beside()}`,
+        `Port ${
+          ui + i
+        }, for the management UI, is taken.\n[!] Take others: ${await beside()}`,
       );
     }
   }
@@ -279,7 +283,10 @@ async function waysOn({ guest }: { guest: boolean }): Promise<string[]> {
       : `To use it for the lessons: export AMQP_URL=amqp://localhost:${port}`
     : `To use it for the lessons: export AMQP_URL=amqp://user:password@localhost:${port}`;
   if (ours) {
-    return [...size > 1 ? [] : [use], "npm run broker runs it, in another terminal."];
+    return [
+      "npm run broker runs it, in another terminal.",
+      size > 1 ? `Stop that one, or run this beside it: ${await beside()}` : use,
+    ];
   }
   const missing = [
     ...await accepts(ui) ? [] : [`the management UI (nothing listens on port ${ui})`],
@@ -294,11 +301,11 @@ async function waysOn({ guest }: { guest: boolean }): Promise<string[]> {
       }.`,
     ],
     "For one with which everything works, stop it and run this again. A service: sudo systemctl stop rabbitmq-server",
-    await beside(),
+    `Or run one beside it: ${await beside()}`,
   ];
 }
 
-/** The command that runs this on other ports. */
+/** The command that runs this on ports that are free, and the address for the lessons. */
 async function beside(): Promise<string> {
   let step = 1;
   const taken = async () => {
@@ -314,7 +321,7 @@ async function beside(): Promise<string> {
     `--ui ${ui + step}`,
   ];
   const AMQP_URL = urls.map((_, i) => `amqp://localhost:${port + step + i}`);
-  return `Or run one beside it: npm run broker -- ${
+  return `npm run broker -- ${
     options.join(" ")
   }, and tell the lessons: export AMQP_URL=${AMQP_URL}`;
 }

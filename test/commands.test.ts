@@ -81,7 +81,7 @@ withOwnNode("the commands", (programs) => {
     expect(another.stdout[0]).toMatch(
       /^RabbitMQ [34]\.[.\d]+ already listens on port \d+\.$/,
     );
-    expect(another.stdout.at(-1)).toBe("npm run broker runs it, in another terminal.");
+    expect(another.stdout[1]).toBe("npm run broker runs it, in another terminal.");
     const name = "a name, with spaces";
     const policy = ["set_policy", name, "^none$", '{"max-length": 5}'];
     expect(await run({ env }, "scripts/ctl.ts", ...policy).exitCode).toBe(0);
