@@ -6,7 +6,14 @@
  */
 import { spawnSync } from "node:child_process";
 import process from "node:process";
+import yargs from "yargs";
 import { findRabbitMQ } from "./lib/rabbitmq-node.ts";
+
+yargs(process.argv.slice(2)).strict().usage(
+  "Usage: npm run setup\n\n" +
+    "Installs RabbitMQ with apt-get, dnf or Homebrew, unless it is installed already or\n" +
+    "AMQP_URL names a broker. It prints every command before it runs it.",
+).example("npm run setup", "installs RabbitMQ").parseSync();
 
 /** How each package manager installs RabbitMQ, and whether that needs root. */
 const managers = [

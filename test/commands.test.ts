@@ -1,11 +1,11 @@
-/** The commands behind `npm run`: setup, broker and start. */
+/** The commands behind `npm run`: setup, broker, ctl and start. A cluster has its own: cluster-commands.test.ts. */
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { setInterval } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "../scripts/lib/clean-up.ts";
 import { Program, type ProgramOptions, runScript } from "../scripts/lib/program.ts";
-import { accepts, freePort } from "../scripts/lib/rabbitmq-node.ts";
+import { accepts, freePort, startNode } from "../scripts/lib/rabbitmq-node.ts";
 import { withOwnNode } from "./lib/lesson-test.ts";
 
 /** Starts one of the scripts; what still runs after the test is killed. */
@@ -72,12 +72,21 @@ withOwnNode("the commands", (programs) => {
 
     const today = run({}, "scripts/broker.ts", ...options);
     await today.prints("To stop it press CTRL+C", 1, 120);
+    expect(today.stdout).toContain(
+      `Tell the lessons where it is: export AMQP_URL=amqp://localhost:${port}`,
+    );
     expect(await run({ env }, "01-hello/send.ts", "kept").exitCode).toBe(0);
     const another = run({}, "scripts/broker.ts", ...options);
     expect(await another.exitCode).toBe(0);
     expect(another.stdout[0]).toMatch(
       /^RabbitMQ [34]\.[.\d]+ already listens on port \d+\.$/,
     );
+    expect(another.stdout[1]).toBe("npm run broker runs it, in another terminal.");
+    const name = "a name, with spaces";
+    const policy = ["set_policy", name, "^none$", '{"max-length": 5}'];
+    expect(await run({ env }, "scripts/ctl.ts", ...policy).exitCode).toBe(0);
+    const policies = run({ env }, "scripts/ctl.ts", "list_policies", "--quiet");
+    await policies.prints(/a name, with spaces\t\^none\$.*\{"max-length":5\}/);
     expect(await today.stop()).toBe(0);
     expect(await accepts(port)).toBe(false);
 
@@ -86,6 +95,52 @@ withOwnNode("the commands", (programs) => {
     await run({ env }, "01-hello/receive.ts").prints("[x] Received 'kept'");
     expect(await tomorrow.stop()).toBe(0);
   });
+
+  test("a broker that something else runs: what is missing with it, and the ways on", async () => {
+    const node = await startNode({ programs, management: false });
+    onTestFinished(() => node.stop());
+    const ui = await freePort();
+    const broker = run({}, "scripts/broker.ts", `--port=${node.port}`, `--ui=${ui}`);
+    expect(await broker.exitCode).toBe(0);
+    expect(broker.stdout).toEqual([
+      expect.stringMatching(/^RabbitMQ [34]\.[.\d]+ already listens on port \d+\.$/),
+      `To use it for the lessons: export AMQP_URL=amqp://localhost:${node.port}`,
+      "npm run broker does not run it, so these steps of the pages do not work: " +
+      `the management UI (nothing listens on port ${ui}), stopping and starting the broker, npm run ctl.`,
+      "For one with which everything works, stop it and run this again. A service: sudo systemctl stop rabbitmq-server",
+      expect.stringMatching(
+        /^Or run one beside it: npm run broker -- --port (\d+) --ui \d+, and tell the lessons: export AMQP_URL=amqp:\/\/localhost:\1$/,
+      ),
+    ]);
+    const cluster = run(
+      {},
+      "scripts/broker.ts",
+      ...["--nodes=3", `--port=${node.port}`, `--ui=${ui}`],
+    );
+    expect(await cluster.exitCode).toBe(1);
+    expect(cluster.stdout.at(-1)).toMatch(
+      /^Or run one beside it: npm run broker -- --nodes 3 /,
+    );
+    const env = { AMQP_URL: node.url };
+    const control = run({ env }, "scripts/ctl.ts", "list_queues");
+    expect(await control.exitCode).toBe(1);
+    expect(control.stderr[0]).toMatch(
+      /^\[!\] npm run ctl works on the broker of npm run/,
+    );
+  });
+});
+
+test("every command explains itself, and refuses what it does not know", async () => {
+  for (const name of ["setup", "broker", "ctl"]) {
+    const help = run({}, `scripts/${name}.ts`, "--help");
+    expect(await help.exitCode).toBe(0);
+    expect(help.stdout[0]).toMatch(`Usage: npm run ${name}`);
+    expect(help.stderr).toEqual([]);
+  }
+  const setup = run({}, "scripts/setup.ts", "--dry-run");
+  expect(await setup.exitCode).toBe(1);
+  expect(setup.stdout).toEqual([]);
+  expect(setup.stderr.at(-1)).toMatch(/^Unknown argument/);
 });
 
 test("a RABBITMQ_HOME without RabbitMQ is one clear line", async () => {

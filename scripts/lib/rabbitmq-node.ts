@@ -69,16 +69,36 @@ export interface NodeOptions {
   settings?: string[];
   /** Settings that rabbitmq.conf does not have, as arguments of the Erlang machine. */
   erlangArguments?: string;
+  /** Whether it has the management plugin; true if nothing is said. */
+  management?: boolean;
+  /** What it shares with the other nodes, if it is one of a cluster. */
+  cluster?: ClusterSettings;
   /** Ends the start before it is done. */
   signal?: AbortSignal;
 }
 
+/** What the nodes of a cluster share. https://www.rabbitmq.com/docs/clustering */
+export interface ClusterSettings {
+  /** The folder with the cookie, by which they trust each other. */
+  home: string;
+  /** The port of the Erlang port mapper, where they find each other. */
+  epmdPort: number;
+  /** The AMQP port of every node; their names are made of these. */
+  ports: number[];
+}
+
 /** A running node. */
 export interface RabbitMQNode {
+  /** The port for AMQP. */
+  port: number;
   /** The address for AMQP_URL. */
   url: string;
   /** The address of the management UI. */
   managementUrl: string;
+  /** The environment in which rabbitmqctl finds this node, besides that of {@linkcode cleanEnvironment}. */
+  controlEnvironment: Record<string, string>;
+  /** The id of its process, the Erlang machine; another one after every start. */
+  pid(): number;
   /** Stops it in good order; {@linkcode RabbitMQNode.start} brings it back. */
   pause(): Promise<void>;
   /** Kills it (-9), as a power cut would. */
@@ -93,7 +113,7 @@ export interface RabbitMQNode {
   control(...args: string[]): Promise<void>;
   /** Resolves when the node's process ends, whoever ended it. */
   ended(): Promise<void>;
-  /** Ends it with every process that it began, and removes its folder unless that was given. */
+  /** Ends it with every process that it began, and removes its folder unless that was given. The port mapper of a cluster stays. */
   stop(): Promise<void>;
 }
 
@@ -113,7 +133,8 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
   const port = options.port ?? await freePort();
   const managementPort = options.managementPort ?? await freePort();
   const distributionPort = await freePort();
-  const epmdPort = await freePort();
+  const epmdPort = options.cluster?.epmdPort ?? await freePort();
+  const { management = true } = options;
   const managementUrl = `http://127.0.0.1:${managementPort}`;
   const file = (name: string) => join(folder, name);
   mkdirSync(file("data"), { recursive: true });
@@ -125,52 +146,52 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     [
       `listeners.tcp.1 = 127.0.0.1:${port}`,
       addresses.includes("::1") ? `listeners.tcp.2 = ::1:${port}` : "",
-      `management.tcp.ip = 127.0.0.1`,
-      `management.tcp.port = ${managementPort}`,
+      ...management
+        ? [`management.tcp.ip = 127.0.0.1`, `management.tcp.port = ${managementPort}`]
+        : [],
+      ...options.cluster ? clusterFormation(options.cluster) : [],
       ...options.settings ?? [],
       "",
     ].join("\n"),
   );
-  writeFileSync(file("enabled_plugins"), "[rabbitmq_management].\n");
-  const env = Object.entries(process.env).filter(([name]) =>
-    !/^(RABBITMQ|ERL)_/.test(name)
+  writeFileSync(
+    file("enabled_plugins"),
+    management ? "[rabbitmq_management].\n" : "[].\n",
   );
   const loopbackOnly = "-kernel inet_dist_use_interface {127,0,0,1}";
+  const controlEnvironment = {
+    HOME: options.cluster?.home ?? folder, // For the node's secret, .erlang.cookie.
+    RABBITMQ_NODENAME: nodeName(port),
+    RABBITMQ_CONF_ENV_FILE: file("rabbitmq-env.conf"), // Not there: the machine's own settings are not ours.
+    RABBITMQ_CTL_ERL_ARGS: loopbackOnly,
+    ERL_EPMD_PORT: String(epmdPort),
+    ERL_EPMD_ADDRESS: "127.0.0.1",
+  };
   const nodeEnv = {
-    ...Object.fromEntries(env),
-    HOME: folder, // For the node's secret, .erlang.cookie.
-    RABBITMQ_NODENAME: `rabbitmq-by-example-${port}@localhost`,
+    ...cleanEnvironment(),
+    ...controlEnvironment,
     RABBITMQ_MNESIA_BASE: file("data"),
     RABBITMQ_LOG_BASE: file("log"),
-    RABBITMQ_CONF_ENV_FILE: file("rabbitmq-env.conf"), // Not there: the machine's own settings are not ours.
     RABBITMQ_CONFIG_FILE: file("rabbitmq.conf"),
     RABBITMQ_ENABLED_PLUGINS_FILE: file("enabled_plugins"),
     RABBITMQ_PID_FILE: file("pid"),
     RABBITMQ_DIST_PORT: String(distributionPort),
-    ERL_EPMD_PORT: String(epmdPort),
-    ERL_EPMD_ADDRESS: "127.0.0.1",
     // The "sbwt" settings keep an idle node from spinning on a processor that the lessons could use.
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
       `${loopbackOnly} +sbwt none +sbwtdcpu none +sbwtdio none ${
         options.erlangArguments ?? ""
       }`,
-    RABBITMQ_CTL_ERL_ARGS: loopbackOnly,
   };
-
-  // The Erlang port mapper, which a node starts for itself and leaves behind, ends when asked with a "k", but not while it
-  // knows a node, and it learns a moment late that ours is gone.
-  // https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html#kill_req
-  const endEpmd = "for i in {1..100}; do " +
-    `(exec 3<>/dev/tcp/127.0.0.1/${epmdPort} && printf '\\0\\1k' >&3 && cat <&3) || break; sleep 0.02; done`;
-  const epmdEnded = afterTheEnd(endEpmd);
+  const endEpmd = options.cluster ? undefined : endEpmdAfterwards(epmdPort);
 
   let server: ChildProcess | undefined;
   const killGroup = () => {
     if (isRunning(server) && server.pid) process.kill(-server.pid, "SIGKILL");
   };
+  const pid = () => Number(readFileSync(file("pid"), "utf8"));
   const signalMachine = (signal: NodeJS.Signals) => {
     try {
-      process.kill(Number(readFileSync(file("pid"), "utf8")), signal);
+      process.kill(pid(), signal);
     } catch {
       killGroup(); // It has not come to naming its process, or has just ended.
     }
@@ -190,7 +211,9 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     let over = false;
     failed.then(() => over = true, () => over = true);
     const deadline = Date.now() + NODE_TIMEOUT;
-    while (!(await answers(managementUrl) && await accepts(port))) {
+    const isUp = async () =>
+      (!management || await answers(managementUrl)) && await accepts(port);
+    while (!await isUp()) {
       if (over || options.signal?.aborted || Date.now() > deadline) {
         await end("SIGKILL");
         options.signal?.throwIfAborted();
@@ -214,8 +237,7 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
 
   async function stop(): Promise<void> {
     await end(options.folder ? "SIGTERM" : "SIGKILL"); // What is removed need not be saved first.
-    await once(spawn("bash", ["-c", endEpmd], { stdio: "ignore" }), "exit");
-    epmdEnded();
+    await endEpmd?.();
     temporary?.remove();
   }
 
@@ -226,8 +248,11 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     throw error;
   }
   return {
+    port,
     url: `amqp://guest:guest@127.0.0.1:${port}`,
     managementUrl,
+    controlEnvironment,
+    pid,
     start,
     pause: () => end("SIGTERM"),
     crash: () => end("SIGKILL"),
@@ -248,6 +273,51 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     },
     stop,
   };
+}
+
+/**
+ * The environment of this process, without the settings of a RabbitMQ or an Erlang that is not ours.
+ *
+ * @returns the variables and their values
+ */
+export function cleanEnvironment(): Record<string, string | undefined> {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(RABBITMQ|ERL)_/.test(name)),
+  );
+}
+
+/**
+ * Sees to the end of the Erlang port mapper (epmd), which a node starts for itself and leaves behind: at the latest when this
+ * process has ended, however it ended. https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html#kill_req
+ *
+ * @param port the port it listens on
+ * @returns ends it now; the nodes must have ended before
+ */
+export function endEpmdAfterwards(port: number): () => Promise<void> {
+  // It ends when asked with a "k", but not while it knows a node, and it learns a moment late that ours is gone.
+  const command = "for i in {1..100}; do " +
+    `(exec 3<>/dev/tcp/127.0.0.1/${port} && printf '\\0\\1k' >&3 && cat <&3) || break; sleep 0.02; done`;
+  const done = afterTheEnd(command);
+  return async () => {
+    await once(spawn("bash", ["-c", command], { stdio: "ignore" }), "exit");
+    done();
+  };
+}
+
+/** The name by which Erlang knows the node with this AMQP port. */
+function nodeName(port: number): string {
+  return `rabbitmq-by-example-${port}@localhost`;
+}
+
+/** The lines of rabbitmq.conf that list the nodes of a cluster. https://www.rabbitmq.com/docs/cluster-formation#peer-discovery-classic-config */
+function clusterFormation({ ports }: ClusterSettings): string[] {
+  return [
+    "cluster_formation.peer_discovery_backend = classic_config",
+    "cluster_formation.discovery_retry_interval = 200", // Milliseconds: 3.10 waits ten of them for others, in vain.
+    ...ports.map((port, i) =>
+      `cluster_formation.classic_config.nodes.${i + 1} = ${nodeName(port)}`
+    ),
+  ];
 }
 
 /** Whether a process was started and has not ended yet. */

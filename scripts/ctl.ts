@@ -1,0 +1,76 @@
+/**
+ * Runs rabbitmqctl on the broker that `npm run broker` runs. https://www.rabbitmq.com/docs/man/rabbitmqctl.8
+ *
+ *     npm run ctl -- list_queues name messages_ready messages_unacknowledged
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import process from "node:process";
+import yargs from "yargs";
+import { brokerAddresses, redact } from "../shared/broker-address.ts";
+import { exitCodeOf, onStopSignal } from "../shared/leaving.ts";
+import { accepts, cleanEnvironment } from "./lib/rabbitmq-node.ts";
+import { runningBrokers } from "./lib/running.ts";
+
+const words = process.argv.slice(2);
+if (words.length === 0 || (words.length === 1 && words[0] === "--help")) {
+  yargs().version(false)
+    .usage(
+      "Usage: npm run ctl -- <command> [argument..]\n\n" +
+        "Runs rabbitmqctl, with these words as they are, on the broker of npm run broker:\n" +
+        "the one at AMQP_URL, else any that runs. Of a cluster, on the first node that runs.",
+    )
+    .example("npm run ctl -- list_queues name messages_ready", "shows the queues")
+    .example("npm run ctl -- help", "shows what rabbitmqctl can do")
+    .showHelp(words.length === 0 ? "error" : "log");
+  process.exit(words.length === 0 ? 1 : 0);
+}
+
+try {
+  process.exitCode = await runControl();
+} catch (error) {
+  console.error(`[!] ${error instanceof Error ? error.message : error}`);
+  process.exit(1);
+}
+
+/** Runs rabbitmqctl; its exit code becomes ours. */
+async function runControl(): Promise<number> {
+  const [address] = brokerAddresses();
+  const found = await findNode();
+  if (!found) {
+    throw new Error([
+      `npm run ctl works on the broker of npm run broker, and that does not run at ${
+        redact(address)
+      }.`,
+      "[!] Start it: npm run broker. With Docker: docker compose exec rabbitmq rabbitmqctl …",
+      "[!] For any other broker: rabbitmqctl on its own machine, or its management UI.",
+    ].join("\n"));
+  }
+  const control = spawn(join(found.programs, "rabbitmqctl"), words, {
+    env: { ...cleanEnvironment(), ...found.environment },
+    stdio: "inherit",
+  });
+  onStopSignal((signal) => control.kill(signal), () => control.kill("SIGKILL"));
+  const [code, signal] = await once(control, "exit");
+  return code ?? exitCodeOf(signal);
+}
+
+/** The first node that runs of the broker at AMQP_URL; where that is not set, of any broker of ours. */
+async function findNode() {
+  const addresses = brokerAddresses();
+  const isOurs = (port: number) =>
+    addresses.some((address) =>
+      /^(localhost|127\.0\.0\.1|\[::1\])$/.test(address.hostname) &&
+      Number(address.port || 5672) === port
+    );
+  const brokers = runningBrokers();
+  const broker = brokers.find(({ nodes }) => nodes.some(({ port }) => isOurs(port))) ??
+    (addresses[0].href === "amqp://localhost" ? brokers[0] : undefined);
+  for (const { port, controlEnvironment } of broker?.nodes ?? []) {
+    if (broker && await accepts(port)) {
+      return { programs: broker.programs, environment: controlEnvironment };
+    }
+  }
+  return undefined;
+}

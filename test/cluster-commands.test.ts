@@ -1,0 +1,159 @@
+/** A cluster of three nodes, as `npm run broker -- --nodes 3` runs it, and `npm run ctl` on it. */
+import { execFileSync } from "node:child_process";
+import { appendFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { setInterval } from "node:timers/promises";
+import { connect } from "amqplib";
+import { expect, onTestFinished, test } from "vitest";
+import { callManagement } from "../scripts/lib/broker-to-use.ts";
+import { temporaryFolder } from "../scripts/lib/clean-up.ts";
+import { startCluster } from "../scripts/lib/cluster.ts";
+import { Program, root, runScript, runtimes } from "../scripts/lib/program.ts";
+import { accepts, freePort } from "../scripts/lib/rabbitmq-node.ts";
+import {
+  messagesOn,
+  onChannel,
+  untilTestEnds,
+  withOwnNode,
+} from "./lib/lesson-test.ts";
+
+/** A folder that is gone after the test. */
+function folderForTest(): string {
+  const { path, remove } = temporaryFolder("cluster-test-");
+  onTestFinished(remove);
+  return path;
+}
+
+/** Three ports in a row that nothing listens on; the first of them. */
+async function threePorts(): Promise<number> {
+  const port = await freePort();
+  return await accepts(port + 1) || await accepts(port + 2) ? threePorts() : port;
+}
+
+/** The processes with a folder in their environment or on their command line. */
+const processesOf = (folder: string) =>
+  execFileSync("ps", ["axeww"], { encoding: "utf8" }).split("\n").filter((line) =>
+    line.includes(folder)
+  );
+
+withOwnNode("a cluster", (programs) => {
+  test("runs until Ctrl-C, loses a node and gets it back, and keeps its messages", {
+    timeout: 300_000,
+  }, async () => {
+    const folder = folderForTest();
+    const keyboard = join(folder, "keyboard");
+    execFileSync("mkfifo", [keyboard]);
+    const port = await threePorts();
+    const ui = await threePorts();
+    const AMQP_URL = [0, 1, 2].map((i) => `amqp://localhost:${port + i}`).join();
+    const command = [
+      ...runtimes.tsx.command,
+      join(root, "scripts/broker.ts"),
+      ...["--nodes", "3", "--port", `${port}`, "--ui", `${ui}`, join(folder, "data")],
+    ];
+    const control = (...words: string[]) =>
+      untilTestEnds(runScript("tsx", "scripts/ctl.ts", words, { env: { AMQP_URL } }));
+
+    // Its standard input is a pipe, into which the test types.
+    const broker = new Program(
+      ["bash", "-c", 'exec "$@" <>"$0"', keyboard, ...command],
+    );
+    onTestFinished(async () => {
+      broker.signal("SIGKILL");
+      await broker.exitCode;
+      for await (const _ of setInterval(50)) {
+        if (processesOf(folder).length === 0) break;
+      }
+    });
+    await broker.prints("To stop it press CTRL+C", 1, 120);
+    expect(broker.stdout).toContain(
+      `Tell the lessons where it is: export AMQP_URL=${AMQP_URL}`,
+    );
+    const pids = [1, 2, 3].map((n) => {
+      const line = new RegExp(`^Node ${n}: amqp://localhost:\\d+, process (\\d+)$`);
+      return Number(broker.stdout.map((text) => line.exec(text)?.[1]).find(Boolean));
+    });
+
+    await onChannel(`amqp://localhost:${port + 1}`, async (channel) => {
+      const settings = { durable: true, arguments: { "x-queue-type": "quorum" } };
+      await channel.assertQueue("hello", settings);
+      channel.sendToQueue("hello", Buffer.from("kept"));
+      await channel.waitForConfirms();
+    });
+    process.kill(Number(pids[0]), "SIGKILL");
+    await broker.warns("[!] Node 1 has ended. The cluster goes on with 2 of 3.");
+    await broker.prints("To start it again type 1 and press Enter");
+    expect(await messagesOn(`amqp://localhost:${port + 2}`, "hello")).toBe(1);
+
+    // Node 1 is down, so rabbitmqctl goes to the next. A quorum queue reports its numbers every few seconds.
+    for (let shown = false; !shown;) {
+      const queues = control("--quiet", "list_queues", "name", "messages_ready");
+      expect(await queues.exitCode).toBe(0);
+      shown = queues.stdout.includes("hello\t1");
+    }
+    appendFileSync(keyboard, "four\n1\n");
+    await broker.prints("Type the number of a node: 1, 2 or 3");
+    await broker.prints(/^Node 1 is back: process \d+\.$/, 1, 120);
+    const wrong = control("no_such_command");
+    expect(await wrong.exitCode).toBe(64);
+    expect(wrong.stderr.join("\n")).toContain("no_such_command");
+
+    process.kill(Number(pids[1]), "SIGKILL");
+    await broker.warns("[!] Node 2 has ended. The cluster goes on with 2 of 3.");
+    process.kill(Number(pids[2]), "SIGKILL");
+    await broker.warns(
+      /^\[!\] Node 3 has ended\. 1 of 3 is left, which is no majority/,
+    );
+    appendFileSync(keyboard, "2 3\n");
+    await broker.prints(/^Node [23] is back: process \d+\.$/, 2, 120);
+    await onChannel(`amqp://localhost:${port}`, async (channel) => {
+      const message = await channel.get("hello", { noAck: true });
+      expect(message && message.content.toString()).toBe("kept");
+    });
+
+    expect(await broker.stop()).toBe(0);
+    expect(processesOf(folder)).toEqual([]);
+    const none = control("list_queues");
+    expect(await none.exitCode).toBe(1);
+    expect(none.stderr[0]).toBe(
+      `[!] npm run ctl works on the broker of npm run broker, and that does not run at amqp://localhost:${port}.`,
+    );
+  });
+
+  test("of a test is one cluster, and leaves nothing behind", async () => {
+    const cluster = await startCluster({ programs });
+    const [first] = cluster.nodes;
+    try {
+      expect(await callManagement(first, "GET", "nodes?columns=running")).toEqual(
+        Array(3).fill({ running: true }),
+      );
+      for (const url of cluster.url.split(",")) await (await connect(url)).close();
+    } finally {
+      await cluster.stop();
+    }
+    expect(processesOf(first.controlEnvironment.HOME ?? "")).toEqual([]);
+    expect(await accepts(first.port)).toBe(false);
+  });
+});
+
+test("a cluster has three nodes, whose ports must be free", async () => {
+  const run = (...args: string[]) =>
+    untilTestEnds(runScript("tsx", "scripts/broker.ts", args));
+  const mistakes: [line: string, ...args: string[]][] = [
+    ["--nodes takes 1 or 3", "--nodes", "2"],
+    ["--nodes takes 1 or 3", "--nodes", "many"],
+    ["The ports of the other nodes follow, up to 65535", "--nodes=3", "--port=65534"],
+    [
+      "--port and --ui give the same port to two things",
+      "--nodes=3",
+      "--port=7000",
+      "--ui=7002",
+    ],
+  ];
+  for (const [line, ...args] of mistakes) {
+    const broker = run(...args);
+    expect(await broker.exitCode).toBe(1);
+    expect(broker.stderr.at(-1)).toBe(line);
+  }
+});
