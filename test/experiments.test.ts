@@ -1,0 +1,78 @@
+/** The experiments of lesson 2 that need `npm run broker` and `npm run ctl`, with the page's own commands. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { temporaryFolder } from "../scripts/lib/clean-up.ts";
+import { Program, root, runScript } from "../scripts/lib/program.ts";
+import { freePort } from "../scripts/lib/rabbitmq-node.ts";
+import { untilTestEnds, WAITING_FOR_MESSAGES, withOwnNode } from "./lib/lesson-test.ts";
+import { runtimesToTest } from "./lib/runtimes.ts";
+
+/** The `npm run ctl` commands of a section of the page, as a reader pastes them. */
+function controlCommands(title: string): string[] {
+  const page = readFileSync(join(root, "02-work-queues/README.md"), "utf8");
+  const section = page.split(/^(?=##+ )/m).find((text) =>
+    text.startsWith(`### ${title}\n`)
+  );
+  const blocks = [...(section ?? "").matchAll(/^```sh\n(.*?)^```$/gms)];
+  return blocks.map(([, code = ""]) => code).filter((code) =>
+    code.startsWith("npm run ctl")
+  );
+}
+
+withOwnNode("experiments", () => {
+  let port: number;
+  beforeAll(async () => {
+    port = await freePort();
+  });
+
+  test.each(runtimesToTest)(
+    "a task that nobody can do is kept by a policy, on %s",
+    async (runtime) => {
+      const { path, remove } = temporaryFolder("experiments-test-");
+      onTestFinished(remove);
+      const env = { AMQP_URL: `amqp://localhost:${port}` };
+      const ports = ["--port", String(port), "--ui", String(await freePort())];
+      const broker = runScript("tsx", "scripts/broker.ts", [...ports, path]);
+      onTestFinished(async () => {
+        await broker.stop();
+      });
+      await broker.prints("To stop it press CTRL+C", 1, 120);
+      const run = (script: string, ...args: string[]) =>
+        untilTestEnds(runScript(runtime, script, args, { env }));
+      const control = async (command = "") => {
+        const program = untilTestEnds(new Program(["bash", "-c", command], { env }));
+        expect(await program.exitCode, program.stderr.join("\n")).toBe(0);
+        return program.stdout.join("\n");
+      };
+
+      const [setPolicy, clearPolicy] = controlCommands(
+        "Keep a task that nobody can do",
+      );
+      const [listQueues] = controlCommands("Watch the queue");
+      const receive = run("01-hello/receive.ts");
+      await receive.prints(WAITING_FOR_MESSAGES);
+      await control(setPolicy);
+      const task = "poison....................";
+      expect(await run("02-work-queues/new-task.ts", task).exitCode).toBe(0);
+      for (const attempt of [1, 2, 3]) {
+        const worker = run("02-work-queues/worker.ts");
+        await worker.prints(`[x] Received '${task}'`);
+        if (attempt > 1) {
+          await worker.warns(
+            `[!] Attempt ${attempt}: the one before was not acknowledged`,
+          );
+        }
+        worker.signal("SIGKILL");
+        await worker.exitCode;
+      }
+      await receive.prints(`[x] Received '${task}'`);
+      await expect.poll(() => control(listQueues), { timeout: 20_000 }).toMatch(
+        /task_queue\s+0\s+0/,
+      );
+      await control(clearPolicy);
+      expect(await receive.stop()).toBe(0);
+      expect(receive.stdout).toEqual([WAITING_FOR_MESSAGES, `[x] Received '${task}'`]);
+    },
+  );
+});
