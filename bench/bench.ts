@@ -1,6 +1,7 @@
 /**
- * Measures what the lessons' comforts cost. Each stands beside its baseline, the same work in a bare amqplib script, in baseline/;
- * each figure is the median of some runs, the lesson's and the baseline's in turn. It writes nothing but its table.
+ * Measures what shared/ costs: each lesson stands beside its baseline, the same work with the same packages and
+ * nothing of ours, in baseline/. A figure is the median of some runs, the lesson's and the baseline's in turn.
+ * It also measures how soon a lesson goes on when a broker has failed.
  *
  *     npm run bench
  *     npm run bench -- --runs 3 publish drain
@@ -8,18 +9,21 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import yargs from "yargs";
 import {
   type Broker,
   createVirtualHost,
   getBroker,
   leaveBroker,
 } from "../scripts/lib/broker-to-use.ts";
+import { startCluster } from "../scripts/lib/cluster.ts";
 import { Program, root, runtimes } from "../scripts/lib/program.ts";
-import yargs from "yargs";
+import { accepts, findRabbitMQ } from "../scripts/lib/rabbitmq-node.ts";
 import { onStopSignal } from "../shared/leaving.ts";
 
 /** What is measured, by the name that it has on the command line. */
-const benches = { launch, publish, memory, drain, rpc };
+const benches = { launch, publish, memory, drain, rpc, failover };
 
 const { _: names, runs } = yargs(process.argv.slice(2)).strictOptions()
   .parserConfiguration({ "parse-positional-numbers": false })
@@ -30,7 +34,7 @@ const { _: names, runs } = yargs(process.argv.slice(2)).strictOptions()
   .check(({ _ }) => _.every((name) => Object.hasOwn(benches, name)) || "No such bench")
   .requiresArg("runs").parseSync();
 
-const node = runtimes.tsx.command;
+const tsx = runtimes.tsx.command;
 const lines: string[][] = [["", "measured", "baseline", "ratio", "target"]];
 let broker: Broker | undefined;
 const running = new Set<Program>();
@@ -49,15 +53,12 @@ try {
     Math.max(...lines.map((line) => line[i]?.length ?? 0))
   ) ?? [];
   for (const line of lines) {
-    console.log(
-      line.map((cell, i) =>
-        i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)
-      ).join("  "),
+    const padded = line.map((cell, i) =>
+      i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)
     );
+    console.log(padded.join("  "));
   }
-  console.log(
-    `\nBeside stands the same work in bare amqplib, or what the line names. Medians of ${runs} runs, least to most.`,
-  );
+  console.log(`\nMedians of ${runs} runs (least-most).`);
 } catch (error) {
   if (!stopping.signal.aborted) {
     console.error(`[!] ${error instanceof Error ? error.message : error}`);
@@ -86,15 +87,20 @@ async function launch(): Promise<void> {
     };
     const send = time("01-hello/send.ts");
     const baseline = (name: string) => time(`bench/baseline/${name}.ts`);
-    await compare(`send.ts on ${runtime}`, "ms", send, baseline("send"), "<= 1.1");
-    await compare("  amqplib alone", "ms", send, baseline("send-amqplib-only"));
-    await compare("  sleeping 500 ms", "ms", send, baseline("send-and-sleep"), "< 1");
-    await withServer([...node, "06-rpc/server.ts"], async (AMQP_URL) => {
+    await compare(`send.ts on ${runtime}`, " ms", send, baseline("send"), "<= 1.1");
+    await compare("  amqplib alone", " ms", send, baseline("send-amqplib-only"));
+    await compare("  sleeping 500 ms", " ms", send, baseline("send-and-sleep"), "< 1");
+    await withServer([...tsx, "06-rpc/server.ts"], async (AMQP_URL) => {
       const client = () => time("06-rpc/client.ts", "30")(AMQP_URL);
       const beside = (name: string) => () => baseline(name)(AMQP_URL);
       const what = `client.ts 30 on ${runtime}`;
-      await compare(what, "ms", client, beside("rpc-client"), "<= 1.1");
-      await compare("  amqplib alone", "ms", client, beside("rpc-client-amqplib-only"));
+      await compare(what, " ms", client, beside("rpc-client"), "<= 1.1");
+      await compare(
+        "  amqplib alone",
+        " ms",
+        client,
+        beside("rpc-client-amqplib-only"),
+      );
     });
   }
 }
@@ -107,7 +113,7 @@ async function publish(): Promise<void> {
   ) => {
     let first = 0;
     await ended(
-      start([...node, ...script], AMQP_URL, () => first ||= performance.now()),
+      start([...tsx, ...script], AMQP_URL, () => first ||= performance.now()),
     );
     return (count - window) / (performance.now() - first) * 1000;
   };
@@ -121,14 +127,14 @@ async function publish(): Promise<void> {
   );
   const baseline = rate(20_000, 500, "bench/baseline/new-task.ts", "20000");
   await compare(
-    "publish 20,000 tasks, confirmed",
-    "a second",
+    "publish 20,000, confirmed",
+    "/s",
     ours,
     baseline,
     ">= 0.85",
   );
   const oneByOne = rate(1000, 1, "bench/baseline/new-task.ts", "1000", "1");
-  await compare("  beside waiting for each confirm", "a second", ours, oneByOne);
+  await compare("  waiting for each confirm", "/s", ours, oneByOne);
 }
 
 /** Peak memory of the same producer, with few messages to send and with many. */
@@ -138,7 +144,7 @@ async function memory(): Promise<void> {
   const peak = (count: number) => async (AMQP_URL: string) => {
     const script = ["02-work-queues/new-task.ts", "task", "--count", String(count)];
     const program = start([
-      ...node,
+      ...tsx,
       "--import",
       `data:text/javascript,${report}`,
       ...script,
@@ -147,8 +153,8 @@ async function memory(): Promise<void> {
     return Number(program.stderr.at(-1)?.split(" ")[1]) / 1000;
   };
   await compare(
-    "peak memory, 200,000 tasks beside 20,000",
-    "MB",
+    "peak memory, 200,000 and 20,000",
+    " MB",
     peak(200_000),
     peak(20_000),
     "<= 1.3",
@@ -159,10 +165,10 @@ async function memory(): Promise<void> {
 async function drain(): Promise<void> {
   const rate = (tasks: number, ...script: string[]) => async (AMQP_URL: string) => {
     await ended(
-      start([...node, "bench/baseline/new-task.ts", String(tasks)], AMQP_URL),
+      start([...tsx, "bench/baseline/new-task.ts", String(tasks)], AMQP_URL),
     );
     let [done, first, last] = [0, 0, 0];
-    const worker = start([...node, ...script], AMQP_URL, (line) => {
+    const worker = start([...tsx, ...script], AMQP_URL, (line) => {
       if (line.startsWith("[x] Received")) first ||= performance.now();
       if (line !== "[x] Done" || ++done < tasks) return;
       last = performance.now();
@@ -174,27 +180,27 @@ async function drain(): Promise<void> {
   const ours = rate(20_000, "02-work-queues/worker.ts", "--prefetch", "100");
   const baseline = rate(20_000, "bench/baseline/worker.ts");
   await compare(
-    "drain 20,000 tasks, prefetch 100",
-    "a second",
+    "drain 20,000, prefetch 100",
+    "/s",
     ours,
     baseline,
     ">= 0.85",
   );
   await compare(
-    "  beside prefetch 1",
-    "a second",
+    "  prefetch 1",
+    "/s",
     ours,
     rate(2000, "02-work-queues/worker.ts"),
   );
 }
 
-/** Calls a second, with few and with many under way; and what they leave in memory. */
+/** Calls a second, with few and with many outstanding; and what they leave in memory. */
 async function rpc(): Promise<void> {
   const rate =
-    (server: string[], client: string, calls: number, underWay: number) => () =>
-      withServer([...node, ...server], async (AMQP_URL) => {
+    (server: string[], client: string, calls: number, outstanding: number) => () =>
+      withServer([...tsx, ...server], async (AMQP_URL) => {
         const program = start(
-          [...node, client, String(calls), String(underWay)],
+          [...tsx, client, String(calls), String(outstanding)],
           AMQP_URL,
         );
         await ended(program);
@@ -204,18 +210,18 @@ async function rpc(): Promise<void> {
   const lesson = ["06-rpc/server.ts", "--prefetch"];
   const baseline = ["bench/baseline/rpc-server.ts"];
 
-  for (const underWay of [1, 100]) {
+  for (const outstanding of [1, 100]) {
     for (const prefetch of ["1", "50"]) {
-      const ours = rate([...lesson, prefetch], "bench/rpc-calls.ts", 2000, underWay);
+      const ours = rate([...lesson, prefetch], "bench/rpc-calls.ts", 2000, outstanding);
       const bare = rate(
         [...baseline, prefetch],
         "bench/baseline/rpc-calls.ts",
         2000,
-        underWay,
+        outstanding,
       );
       await compare(
-        `RPC, ${underWay} under way, prefetch ${prefetch}`,
-        "a second",
+        `RPC, ${outstanding} outstanding, prefetch ${prefetch}`,
+        "/s",
         ours,
         bare,
         ">= 0.9",
@@ -230,8 +236,8 @@ async function rpc(): Promise<void> {
     50,
   );
   await compare(
-    "RPC, all at once, beside a server without noDelay",
-    "a second",
+    "RPC, 2,000 at once, without noDelay",
+    "/s",
     loaded,
     delayed,
     ">= 40",
@@ -239,8 +245,8 @@ async function rpc(): Promise<void> {
 
   let before = 0; // The same run measures both.
   const after = () =>
-    withServer([...node, ...lesson, "50"], async (AMQP_URL) => {
-      const program = start([...node, "--expose-gc", "bench/rpc-memory.ts"], AMQP_URL);
+    withServer([...tsx, ...lesson, "50"], async (AMQP_URL) => {
+      const program = start([...tsx, "--expose-gc", "bench/rpc-memory.ts"], AMQP_URL);
       await ended(program);
       const [first = 0, last = 0, waiting] =
         program.stdout.at(-1)?.split(" ").map(Number) ?? [];
@@ -251,12 +257,104 @@ async function rpc(): Promise<void> {
       return last;
     });
   await compare(
-    "RPC, heap after 20,000 calls beside before",
-    "MB",
+    "RPC, heap after 20,000 calls",
+    " MB",
     after,
     () => Promise.resolve(before),
     "<= 1.05",
   );
+}
+
+/** How soon a worker goes on, from the kill (-9) of its node, or from the return of its only one. */
+async function failover(): Promise<void> {
+  const programs = findRabbitMQ();
+  if (!programs || !broker?.node) {
+    lines.push(["failover: RabbitMQ is not installed here"]);
+    return;
+  }
+  const { node } = broker;
+  console.error("Starting a cluster ...");
+  const cluster = await startCluster({ programs, signal: stopping.signal });
+  try {
+    const [first] = cluster.nodes;
+    const onCluster = async (order: number[]) => {
+      const { pathname } = new URL(
+        await createVirtualHost({ ...first, prefix: "bench-" }),
+      );
+      return order.map((i) => `${cluster.nodes[i]?.url}${pathname}`).join();
+    };
+    const produce = (AMQP_URL: string, count: number) =>
+      ended(
+        start(
+          [...tsx, "02-work-queues/new-task.ts", "t", "--count", `${count}`],
+          AMQP_URL,
+        ),
+      );
+
+    /** Seconds from an event to the first task done after it, with a worker that has lost its broker. */
+    const untilDone = async (AMQP_URL: string, event: () => Promise<number>) => {
+      let isBack = false;
+      let doneAt = 0;
+      const worker = start([...tsx, "02-work-queues/worker.ts"], AMQP_URL, (line) => {
+        isBack ||= line.startsWith("[!] Back");
+        if (isBack && line === "[x] Done") doneAt ||= performance.now();
+      });
+      await worker.prints("[x] Done", 100);
+      const from = await event();
+      while (!doneAt) await sleep(5);
+      worker.signal("SIGKILL");
+      await worker.exitCode;
+      return (doneAt - from) / 1000;
+    };
+
+    const [killed, returned]: [number[], number[]] = [[], []];
+    const [three, one]: [number[], number[]] = [[], []];
+    for (let i = 0; i < runs; i++) {
+      stopping.signal.throwIfAborted();
+      console.error(`failover, run ${i + 1} ...`);
+      const order = [i % 3, (i + 1) % 3, (i + 2) % 3];
+      const AMQP_URL = await onCluster(order); // What is declared on a node is led by it.
+      await produce(AMQP_URL, 20_000);
+      await sleep(2500); // A quorum queue younger than 2 s may not survive.
+      const dying = cluster.nodes[order[0] ?? 0];
+      killed.push(
+        await untilDone(AMQP_URL, async () => {
+          const at = performance.now();
+          await dying?.crash();
+          return at;
+        }),
+      );
+      await dying?.start();
+
+      const alone = await newVirtualHost();
+      await produce(alone, 20_000);
+      await sleep(2500);
+      returned.push(
+        await untilDone(alone, async () => {
+          await node.crash();
+          const starting = node.start();
+          while (!await accepts(node.port)) await sleep(5);
+          const at = performance.now();
+          await starting;
+          return at;
+        }),
+      );
+
+      const rate = async (url: string) => {
+        let begun = 0;
+        const script = ["02-work-queues/new-task.ts", "t", "--count", "20000"];
+        await ended(start([...tsx, ...script], url, () => begun ||= performance.now()));
+        return 19_999 / (performance.now() - begun) * 1000;
+      };
+      three.push(await rate(await onCluster([0, 1, 2])));
+      one.push(await rate(await newVirtualHost()));
+    }
+    addLine("kill of leader and connection", " s", [killed], "<= 3");
+    addLine("return of the only node", " s", [returned], "<= 2");
+    addLine("publish, three nodes and one", "/s", [three, one], "");
+  } finally {
+    await cluster.stop();
+  }
 }
 
 /** Takes the runs of the lesson and of the baseline in turn, and adds a line to the table. */
@@ -275,19 +373,27 @@ async function compare(
       figures[which]?.push(await measure(await newVirtualHost()));
     }
   }
-  const [ours, bare] = figures.map((all) => all.sort((a, b) => a - b));
+  addLine(what, unit, figures, target);
+}
+
+/** Adds a line to the table: the figures, beside the baseline's if there are any. */
+function addLine(
+  what: string,
+  unit: string,
+  figures: number[][],
+  target: string,
+): void {
+  const [ours = [], baseline] = figures.map((all) => all.sort((a, b) => a - b));
   const cell = (all: number[] = []) =>
-    `${round(median(all))} ${unit} (${round(all.at(0) ?? 0)} to ${
-      round(all.at(-1) ?? 0)
-    })`;
-  const ratio = median(ours) / median(bare);
+    `${round(median(all))}${unit} (${round(all.at(0) ?? 0)}-${round(all.at(-1) ?? 0)})`;
+  const ratio = baseline ? median(ours) / median(baseline) : median(ours);
   const [sign, limit] = target.split(" ");
   const missed = sign === ">=" ? ratio < Number(limit) : ratio > Number(limit);
   lines.push([
     what,
     cell(ours),
-    cell(bare),
-    ratio.toFixed(2),
+    baseline ? cell(baseline) : "",
+    baseline ? ratio.toFixed(2) : "",
     missed ? `${target} (missed)` : target,
   ]);
 }

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { expect } from "vitest";
 import { FibonacciRpcClient } from "../06-rpc/fibonacci-rpc-client.ts";
 import { AWAITING_REQUESTS, onChannel, onEveryRuntime } from "./lib/lesson-test.ts";
@@ -52,6 +53,23 @@ onEveryRuntime("06-rpc", (test) => {
     );
     expect(Math.min(...served)).toBeGreaterThan(20);
     expect(served.reduce((sum, n) => sum + n)).toBe(200);
+  });
+
+  test("it answers a client with direct reply-to, as today's official one", async ({ run, virtualHost }) => {
+    await run("06-rpc/server.ts").prints(AWAITING_REQUESTS);
+    await onChannel(virtualHost, async (channel) => {
+      const replyTo = "amq.rabbitmq.reply-to"; // https://www.rabbitmq.com/docs/direct-reply-to
+      const answer = new Promise((resolve) => {
+        channel.consume(replyTo, (message) => resolve(message?.content.toString()), {
+          noAck: true,
+        });
+      });
+      channel.sendToQueue("rpc_queue", Buffer.from("30"), {
+        replyTo,
+        correlationId: "1",
+      });
+      expect(await answer).toBe("832040");
+    });
   });
 
   test("without a server that ever was, the client says so at once", async ({ run }) => {

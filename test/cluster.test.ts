@@ -1,4 +1,5 @@
 /** A cluster of three nodes, whose nodes are killed (-9): what survives, what comes back, what is said. */
+import { Buffer } from "node:buffer";
 import { setInterval, setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { callManagement, createVirtualHost } from "../scripts/lib/broker-to-use.ts";
@@ -70,6 +71,10 @@ withOwnNode("a cluster", (programs) => {
         await worker.prints(WAITING_FOR_MESSAGES, 1, 60);
       }
       await subscriber.prints(WAITING_FOR_LOGS, 1, 60);
+      await onChannel(on(0), async (channel) => {
+        await channel.assertExchange("kept", "direct", { durable: false });
+        await channel.bindQueue("task_queue", "kept", "key");
+      });
       await sleep(2000); // A new quorum queue may not survive before; nothing tells when it is old enough.
       const newTask = run(
         runtime,
@@ -106,6 +111,15 @@ withOwnNode("a cluster", (programs) => {
         expect(client.stdout.at(-1)).toBe("[.] Got 144");
         const late = run(runtime, on(0, 1, 2), "02-work-queues/worker.ts");
         await late.prints(WAITING_FOR_MESSAGES, 1, 60);
+
+        // The exchange is there, and bound to the queue, on the nodes that are left.
+        await onChannel(on(1), async (channel) => {
+          await channel.checkExchange("kept");
+          channel.publish("kept", "key", Buffer.from("routed"), { mandatory: true });
+          channel.on("return", () => expect.unreachable("the binding is gone"));
+          await channel.waitForConfirms();
+        });
+        for await (const _ of setInterval(100)) if (done(there, elsewhere) > 600) break;
 
         // The subscriber's exclusive queue went with its node; it has a new one.
         await subscriber.prints(WAITING_FOR_LOGS, 2, 60);

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { createVirtualHost, deleteVirtualHost } from "../scripts/lib/broker-to-use.ts";
+import { palette } from "../scripts/lib/colours.ts";
 import { type Program, root, runScript } from "../scripts/lib/program.ts";
 import { listings } from "./lib/article.ts";
 
@@ -76,6 +77,15 @@ describe.each(pages)("%s", (page) => {
     }
   });
 
+  test("its diagrams have the four colours of the tour", () => {
+    const colours = Object.entries(palette).map(([role, { hex }]) =>
+      `  classDef ${role} fill:${hex},stroke:${hex},color:#fff`
+    );
+    for (const diagram of blocks(text, "mermaid")) {
+      expect(diagram.match(/^ {2}classDef .*$/gm)).toEqual(colours);
+    }
+  });
+
   test("its links lead somewhere", () => {
     for (
       const [, path = "", anchor] of text.matchAll(
@@ -121,11 +131,6 @@ describe.each(lessons)("%s/README.md", (lesson) => {
     }
     expect(text).toMatch(/A broker has to run/);
     expect(text).toContain("npm run broker");
-  });
-
-  test("its roles have the same four colours as on every page", () => {
-    const classes = (page: string) => read(page).match(/^ {2}classDef .*$/gm);
-    expect(classes(`${lesson}/README.md`)).toEqual(classes("README.md"));
   });
 
   test("the article's Python is folded away", () => {
