@@ -8,7 +8,7 @@ import { quoted } from "./text.ts";
 const DELETED =
   "It was deleted after it had been declared. To declare it again, run this again.";
 const REFUSED =
-  "Its queue is full and rejects more, was deleted, or lost most of its nodes.";
+  "One of its queues is full and rejects more, was deleted, or is on a node that is down.";
 
 /** How long, in milliseconds, RabbitMQ may take to delete a queue. */
 const DELETION = 500;

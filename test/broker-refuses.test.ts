@@ -43,11 +43,11 @@ onEveryRuntime("what the broker refuses", (test) => {
         /^\[!\] RabbitMQ refused a message \(basic\.nack\)\. It had confirmed \d+ before\.$/,
       ),
       expect.stringMatching(
-        /^\[!\] Its queue is full and rejects more, was deleted, or /,
+        /^\[!\] One of its queues is full and rejects more, was deleted, or /,
       ),
     ]);
     expect(newTask.stderr[0]).toContain(` ${sent} `);
-    expect(await messagesOn(virtualHost, "task_queue")).toBe(sent);
+    expect(await messagesOn(virtualHost, "task_queue")).toBeGreaterThanOrEqual(sent);
   });
 
   test("the queue is deleted while tasks are sent: no Sent for what is dropped, exit code 1", async ({ run, virtualHost }) => {

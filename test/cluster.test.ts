@@ -123,11 +123,19 @@ withOwnNode("a cluster", (programs) => {
 
         // The subscriber's exclusive queue went with its node; it has a new one.
         await subscriber.prints(WAITING_FOR_LOGS, 2, 60);
-        expect(
-          await run(runtime, on(0, 1, 2), "03-pubsub/emit-log.ts", "after").exitCode,
-        ).toBe(0);
+        const emit = run(runtime, on(0, 1, 2), "03-pubsub/emit-log.ts", "after");
+        // On 4.3 the dead node's exclusive queue stays bound until the node is back, and cannot
+        // take its copy: so RabbitMQ refuses the message, though the others get theirs.
+        if (await emit.exitCode !== 0) {
+          expect(emit.stderr[0]).toMatch(/^\[!\] RabbitMQ refused a message/);
+        }
         await subscriber.prints("[x] 'after'");
       });
+      await expect.poll(
+        () => run(runtime, on(0, 1, 2), "03-pubsub/emit-log.ts", "at last").exitCode,
+        { timeout: 30_000 },
+      ).toBe(0);
+      await subscriber.prints("[x] 'at last'");
     },
     180_000,
   );
