@@ -66,13 +66,15 @@ export function watch(connection: ChannelModel, events: ConnectionEvents): Chann
       waitFor(assertExchange(...args), "declared an exchange");
 
     const queues = new Map<string, string>(); // By consumer tag.
+    let latest = ""; // A consumer may be cancelled before its tag is known here.
     channel.consume = async (queue, ...rest) => {
+      latest = queue;
       const consumer = await waitFor(consume(queue, ...rest), "started a consumer");
       queues.set(consumer.consumerTag, queue);
       return consumer;
     };
     channel.on("cancel", async ({ consumerTag }) => {
-      const queue = queues.get(consumerTag) ?? "";
+      const queue = queues.get(consumerTag) ?? latest;
       await setTimeout(DELETION); // RabbitMQ cancels the consumer before the queue is gone.
       const another = await createChannel().catch(() => undefined);
       another?.on("error", () => {}); // checkQueue() rejects, which says the same.

@@ -29,6 +29,14 @@ withOwnNode("a cluster", (programs) => {
     const [node] = cluster.nodes;
     const url = await createVirtualHost({ ...node, prefix: "by-example-" });
     const { pathname } = new URL(url);
+    // 4.3 waits 60 s for a worker whose node is gone, before it gives its task to another. Other
+    // versions do not, and do not know the setting.
+    const policy = {
+      pattern: "^task_queue$",
+      definition: { "consumer-disconnected-timeout": 2000 },
+    };
+    const path = `policies${pathname}/impatient`;
+    await callManagement(node, "PUT", path, policy).catch(() => {});
     return (...order) => order.map((i) => `${cluster.nodes[i]?.url}${pathname}`).join();
   }
 
