@@ -220,7 +220,7 @@ async function rpc(): Promise<void> {
         outstanding,
       );
       await compare(
-        `RPC, ${outstanding} outstanding, prefetch ${prefetch}`,
+        `RPC, ${outstanding} calls, prefetch ${prefetch}`,
         "/s",
         ours,
         bare,
@@ -236,7 +236,7 @@ async function rpc(): Promise<void> {
     50,
   );
   await compare(
-    "RPC, 2,000 at once, without noDelay",
+    "RPC, all at once, no noDelay",
     "/s",
     loaded,
     delayed,
