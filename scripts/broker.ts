@@ -134,7 +134,8 @@ function introduce(nodes: RabbitMQNode[]): void {
     );
   }
   if (size > 1 || port !== 5672) {
-    console.log(`Tell the lessons where it is: export AMQP_URL=${urls}`);
+    console.log("Tell the lessons where it is:");
+    console.log(`export AMQP_URL=${urls}`);
   }
   console.log("To stop it press CTRL+C");
 }

@@ -76,7 +76,7 @@ const explanations: [
   ]],
   [({ code }) => code === 541, ({ where, words }) => [
     `${where} failed: ${words}.`,
-    "In a cluster, a majority of the nodes has to run.",
+    "Run this again. In a cluster, a majority of the nodes has to run.",
   ]],
   [({ words }) => /unknown delivery tag/.test(words), () => [
     "A message was acknowledged twice, or on another channel than the one it came on.",

@@ -75,5 +75,19 @@ export async function closeAndExit(
 ): Promise<void> {
   setTimeout(() => process.exit(0), CLOSE_TIMEOUT);
   for (const part of parts) await part.close().catch(() => {});
-  process.exit(0);
+  await exit(0);
+}
+
+/**
+ * Ends the program when all that it has printed is written, or after a second: a pipe may
+ * have a slow reader. https://nodejs.org/api/process.html#a-note-on-process-io
+ *
+ * @param code the exit code
+ * @returns never
+ */
+export function exit(code: number): Promise<never> {
+  return new Promise(() => {
+    setTimeout(() => process.exit(code), CLOSE_TIMEOUT);
+    process.stdout.write("", () => process.exit(code));
+  });
 }

@@ -25,5 +25,5 @@ export function printRepeated(line: string): void {
 /** Rewrites the line of progress. */
 function showProgress(end: string): void {
   shownAt = Date.now();
-  process.stderr.write(`\r${last} ${times.toLocaleString("en")} times${end}`);
+  process.stderr.write(`\r${last} ${times.toLocaleString("en")} times in all${end}`);
 }

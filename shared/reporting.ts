@@ -1,12 +1,12 @@
 /** Reports on stderr what happens to a script, and ends it when it cannot go on. */
-import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
 import { IllegalOperationError } from "amqplib";
 import { redact } from "./broker-address.ts";
-import { explain, ExplainedError, words } from "./explain.ts";
+import { explain, ExplainedError, isInternalError, words } from "./explain.ts";
+import { exit } from "./leaving.ts";
 
 /** How long, in milliseconds, to wait for an answer before saying so. */
-const PATIENCE = 5000;
+export const PATIENCE = 5000;
 
 /** What the meaning of an error depends on. */
 export const state = {
@@ -14,7 +14,7 @@ export const state = {
   address: new URL("amqp://localhost"),
   /** A lost connection comes back: what a callback does with its channel is only late. */
   recovering: false,
-  /** We have been asked to leave: what closing the connection breaks is no failure. */
+  /** The script is ending: what closing the connection breaks is no failure. */
   leaving: false,
 };
 
@@ -41,20 +41,23 @@ export function fail(error: unknown): void {
     );
   }
   const lines = explain(error, state.address);
-  if (lines) exitWith([lines]);
+  if (lines) return void exitWith([lines]);
+  state.leaving = true;
   console.error(error);
-  process.exit(1);
+  exit(1);
 }
 
 /**
  * Ends the script with exit code 1 and explanations: first what happened, then what to do.
  *
  * @param explanations the lines of each; a line that stands in several is printed once
+ * @returns never
  */
-export function exitWith(explanations: string[][]): never {
+export function exitWith(explanations: string[][]): Promise<never> {
+  state.leaving = true;
   const first = explanations.map(([line = ""]) => line);
   new Set([...first, ...explanations.flat()]).forEach(warn);
-  process.exit(1);
+  return exit(1);
 }
 
 /**
@@ -84,7 +87,7 @@ export function connectionLost(reason: unknown): ExplainedError {
  * @param reason from the "close" of a connection; none where we have closed it
  */
 export function failWhenLost(reason?: Error): void {
-  if (reason) fail(connectionLost(reason));
+  if (reason) fail(isInternalError(reason) ? reason : connectionLost(reason));
 }
 
 /**
@@ -93,14 +96,23 @@ export function failWhenLost(reason?: Error): void {
  *
  * @param answer what to wait for
  * @param what what the broker has not done yet
+ * @param check looks after these five seconds why that may be, and rejects to end the wait
  * @returns the answer
  */
-export async function waitFor<T>(answer: Promise<T>, what: string): Promise<T> {
-  const timer = setTimeout(() => {
-    warn(`RabbitMQ has not ${what} yet. Waiting until it does ...`);
-  }, PATIENCE);
+export async function waitFor<T>(
+  answer: Promise<T>,
+  what: string,
+  check: () => Promise<void> = async () => {},
+): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const checked = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      warn(`RabbitMQ has not ${what} yet. Waiting until it does ...`);
+      check().catch(reject);
+    }, PATIENCE);
+  });
   try {
-    return await answer;
+    return await Promise.race([answer, checked]);
   } finally {
     clearTimeout(timer);
   }

@@ -1,14 +1,15 @@
 /** Watches a connection and the channels that a lesson opens on it: nothing is lost unsaid. */
 import { setTimeout } from "node:timers/promises";
-import type { Channel, ChannelModel, ConfirmChannel } from "amqplib";
+import { type Channel, type ChannelModel, type ConfirmChannel, connect } from "amqplib";
+import { connectOptions } from "./broker-address.ts";
 import { ExplainedError, words } from "./explain.ts";
-import { waitFor, warn } from "./reporting.ts";
+import { PATIENCE, state, waitFor, warn } from "./reporting.ts";
 import { quoted } from "./text.ts";
 
 const DELETED =
   "It was deleted after it had been declared. To declare it again, run this again.";
 const REFUSED =
-  "One of its queues is full and rejects more, was deleted, or is on a node that is down.";
+  "A queue is full and rejects more, was deleted, or has too few of its nodes running.";
 
 /** How long, in milliseconds, RabbitMQ may take to delete a queue. */
 const DELETION = 500;
@@ -51,10 +52,7 @@ export function watch(connection: ChannelModel, events: ConnectionEvents): Chann
     channel.on("handler-error", events.failed);
     channel.on("return", ({ fields: { routingKey } }) => {
       if (channel.listenerCount("return") > 1) return; // The lesson has a listener of its own.
-      const returned = `RabbitMQ returned the message: no queue ${
-        quoted(routingKey)
-      } any more.`;
-      events.failed(new ExplainedError(`${returned}\n${DELETED}`));
+      events.failed(queueDeleted(routingKey));
     });
 
     const assertQueue = channel.assertQueue.bind(channel);
@@ -76,14 +74,12 @@ export function watch(connection: ChannelModel, events: ConnectionEvents): Chann
     channel.on("cancel", async ({ consumerTag }) => {
       const queue = queues.get(consumerTag) ?? latest;
       await setTimeout(DELETION); // RabbitMQ cancels the consumer before the queue is gone.
-      const another = await createChannel().catch(() => undefined);
-      another?.on("error", () => {}); // checkQueue() rejects, which says the same.
-      const fate = await another?.checkQueue(queue).then(
-        () => ", though the queue is still there",
-        (error) => error.code === 404 ? ", because the queue was deleted" : "",
+      const fate = await isDeleted(queue);
+      const known = fate ? ", because the queue was deleted" : "";
+      const why = fate === false ? ", though the queue is still there" : known;
+      events.lost(
+        new Error(`RabbitMQ cancelled the consumer of ${quoted(queue)}${why}`),
       );
-      const what = `RabbitMQ cancelled the consumer of ${quoted(queue)}`;
-      events.lost(new Error(`${what}${fate ?? ""}`));
     });
     return channel;
   }
@@ -96,25 +92,59 @@ export function watch(connection: ChannelModel, events: ConnectionEvents): Chann
 
 /** Counts the confirms of a channel, and says so when they are refused or long in coming. */
 function watchConfirms(channel: ConfirmChannel): ConfirmChannel {
-  let confirmed = 0; // All up to this delivery tag, ...
-  const beyond = new Set<number>(); // ... and these.
-  channel.on("ack", ({ deliveryTag, multiple }) => {
-    if (multiple) confirmed = deliveryTag;
-    else beyond.add(deliveryTag);
-    for (const tag of beyond) if (tag <= confirmed) beyond.delete(tag);
-    while (beyond.delete(confirmed + 1)) confirmed++;
-  });
+  let confirmed = 0;
+  let queue = ""; // The latest that the default exchange was to route to.
+  const publish = channel.publish.bind(channel);
+  channel.publish = (exchange, routingKey, content, options, callback) => {
+    if (exchange === "") queue = routingKey;
+    return publish(exchange, routingKey, content, options, (error, ok) => {
+      if (error === null) confirmed++;
+      callback?.(error, ok);
+    });
+  };
 
+  // RabbitMQ may neither confirm nor return what was on its way to a queue that is deleted.
+  const check = async () => {
+    if (queue && await isDeleted(queue)) throw queueDeleted(queue);
+  };
   const waitForConfirms = channel.waitForConfirms.bind(channel);
   channel.waitForConfirms = async () => {
     try {
-      return await waitFor(waitForConfirms(), "confirmed");
+      return await waitFor(waitForConfirms(), "confirmed", check);
     } catch (error) {
       if (words(error) !== "message nacked") throw error;
-      const before = `It had confirmed ${confirmed + beyond.size} before.`;
-      const refused = `RabbitMQ refused a message (basic.nack). ${before}`;
-      throw new ExplainedError(`${refused}\n${REFUSED}`);
+      const refused = "RabbitMQ refused a message (basic.nack).";
+      throw new ExplainedError(
+        `${refused} It had confirmed ${confirmed} before.\n${REFUSED}`,
+      );
     }
   };
   return channel;
+}
+
+/** Whether a queue has been deleted; undefined where the broker does not tell. */
+async function isDeleted(queue: string): Promise<boolean | undefined> {
+  // On a connection of its own, since RabbitMQ may have stopped reading from the other.
+  const options = connectOptions(state.address);
+  const connection = await connect(options, { timeout: PATIENCE }).catch(() =>
+    undefined
+  );
+  connection?.on("error", () => {});
+  const channel = await connection?.createChannel().catch(() => undefined);
+  channel?.on("error", () => {}); // checkQueue() rejects, which says the same.
+  const answer = await channel?.checkQueue(queue).then(
+    () => false,
+    (error) => error.code === 404 || undefined,
+  );
+  await connection?.close().catch(() => {});
+  return answer;
+}
+
+/** The end of a producer whose queue is not there any more. */
+function queueDeleted(queue: string): ExplainedError {
+  return new ExplainedError(
+    `RabbitMQ dropped a message, since there is no queue ${
+      quoted(queue)
+    } any more.\n${DELETED}`,
+  );
 }

@@ -68,7 +68,7 @@ withOwnNode("a cluster", (programs) => {
     });
     await broker.prints("To stop it press CTRL+C", 1, 120);
     expect(broker.stdout).toContain(
-      `Tell the lessons where it is: export AMQP_URL=${AMQP_URL}`,
+      `export AMQP_URL=${AMQP_URL}`,
     );
     const pids = [1, 2, 3].map((n) => {
       const line = new RegExp(`^Node ${n}: amqp://localhost:\\d+, process (\\d+)$`);

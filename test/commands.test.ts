@@ -73,7 +73,7 @@ withOwnNode("the commands", (programs) => {
     const today = run({}, "scripts/broker.ts", ...options);
     await today.prints("To stop it press CTRL+C", 1, 120);
     expect(today.stdout).toContain(
-      `Tell the lessons where it is: export AMQP_URL=amqp://localhost:${port}`,
+      `export AMQP_URL=amqp://localhost:${port}`,
     );
     expect(await run({ env }, "01-hello/send.ts", "kept").exitCode).toBe(0);
     const another = run({}, "scripts/broker.ts", ...options);
