@@ -15,7 +15,7 @@ const { _: words } = yargs(process.argv.slice(2)).strictOptions()
 const message = words.join(" ") || "Hello World!";
 
 const connection = await connect(); // A TCP connection: a program needs only one.
-const channel = await connection.createConfirmChannel(); // With confirms.
+const channel = await connection.createConfirmChannel(); // With publisher confirms.
 const settings = { durable: true, arguments: { "x-queue-type": "quorum" } };
 await channel.assertQueue("hello", settings); // Here too: either may be started first.
 // The default exchange routes the message to this queue, or returns it ("mandatory").
