@@ -39,7 +39,7 @@ onEveryRuntime("06-rpc", (test) => {
     await client.prints("[.] Got 55");
   });
 
-  test("many calls are under way at once, and two servers share them", async ({ runTwo, virtualHost }) => {
+  test("many calls are outstanding at once, and two servers share them", async ({ runTwo, virtualHost }) => {
     const servers = await runTwo("06-rpc/server.ts", AWAITING_REQUESTS);
     await onChannel(virtualHost, async (channel) => {
       const client = await FibonacciRpcClient.open(channel);

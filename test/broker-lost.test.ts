@@ -13,6 +13,7 @@ import {
   messagesOn,
   onChannel,
   QUORUM,
+  timesDone,
   untilTestEnds,
   WAITING_FOR_LOGS,
   WAITING_FOR_MESSAGES,
@@ -323,14 +324,4 @@ withOwnNode("a broker that goes and comes back", (programs) => {
 /** The runtimes in turn, for tests in which all of them have a part. */
 function runtimeAt(i: number): Runtime {
   return runtimesToTest[i % runtimesToTest.length] ?? "tsx";
-}
-
-/** How often workers with prefetch 1 have done a task: received it, and said so when it was done. */
-function timesDone(workers: Program[], task: string): number {
-  const times = workers.map(({ stdout }) =>
-    stdout.filter((line, i) =>
-      line === `[x] Received '${task}'` && stdout[i + 1] === "[x] Done"
-    ).length
-  );
-  return times.reduce((sum, n) => sum + n);
 }

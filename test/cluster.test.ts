@@ -10,6 +10,7 @@ import {
   AWAITING_REQUESTS,
   onChannel,
   QUORUM,
+  timesDone,
   untilTestEnds,
   WAITING_FOR_LOGS,
   WAITING_FOR_MESSAGES,
@@ -248,13 +249,3 @@ withOwnNode("a cluster", (programs) => {
     }, { timeout: 30_000 }).toBe(3);
   });
 });
-
-/** How often workers have done a task: received it, and said so when it was done. */
-function timesDone(workers: Program[], task: string): number {
-  const times = workers.map(({ stdout }) =>
-    stdout.filter((line, i) =>
-      line === `[x] Received '${task}'` && stdout[i + 1] === "[x] Done"
-    ).length
-  );
-  return times.reduce((sum, n) => sum + n);
-}

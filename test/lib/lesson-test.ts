@@ -173,3 +173,18 @@ export function messagesOn(url: string, queue: string): Promise<number> {
     async (channel) => (await channel.checkQueue(queue)).messageCount,
   );
 }
+
+/**
+ * How often workers with prefetch 1 have done a task: received it, and said so when it was done.
+ *
+ * @param workers the workers
+ * @param task the text of the task
+ */
+export function timesDone(workers: Program[], task: string): number {
+  const times = workers.map(({ stdout }) =>
+    stdout.filter((line, i) =>
+      line === `[x] Received '${task}'` && stdout[i + 1] === "[x] Done"
+    ).length
+  );
+  return times.reduce((sum, n) => sum + n);
+}
