@@ -101,7 +101,7 @@ export async function stayConnected(
   connection.on("error", () => {}); // "disconnect" follows.
   connection.on("disconnect", (error) => tryAgain(trouble ?? error));
   connection.on("connect-failed", (error) => {
-    failures.push(noConnection(error));
+    if (!state.recovering) failures.push(noConnection(error));
     const isForming = isInternalError(error) && Date.now() < started + FORMING;
     const isLast = failures.length >= addresses.length && !isForming;
     if (isLast && !state.recovering && !state.leaving) exitWith(failures);

@@ -5,8 +5,6 @@
  */
 import { AddressError, redact } from "./broker-address.ts";
 
-const START_ONE = "Start a broker in another terminal: npm run broker";
-
 /** An error that says in its message, line by line, what a person needs to know. */
 export class ExplainedError extends Error {}
 
@@ -29,7 +27,7 @@ const explanations: [
 ][] = [
   [({ code }) => code === "ECONNREFUSED", ({ where }) => [
     `Nothing listens at ${where}.`,
-    START_ONE,
+    "Start a broker in another terminal: npm run broker",
   ]],
   [({ code }) => code === "ENOTFOUND" || code === "EAI_AGAIN", ({ where, host }) => [
     `There is no host ${host}, which ${where} names.`,
