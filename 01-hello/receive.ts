@@ -1,5 +1,5 @@
 /**
- * Lesson 1, the consumer: prints and acknowledges the messages on the queue "hello".
+ * Lesson 1, the consumer: prints and acknowledges the messages in the queue "hello".
  *     npx tsx 01-hello/receive.ts
  */
 import process from "node:process";
@@ -8,19 +8,19 @@ import { stayConnected } from "../shared/connection.ts";
 import { quoted } from "../shared/text.ts";
 
 yargs(process.argv.slice(2)).strict()
-  .usage("Usage: npx tsx 01-hello/receive.ts\n\nPrints the messages on a queue.")
+  .usage("Usage: npx tsx 01-hello/receive.ts\n\nPrints the messages in a queue.")
   .example("npx tsx 01-hello/receive.ts", "prints what send.ts sends").parseSync();
 
-await stayConnected(async (connection) => { // This runs again after every reconnect.
+await stayConnected(async (connection) => { // Called again after every reconnect.
   const channel = await connection.createChannel();
   const settings = { durable: true, arguments: { "x-queue-type": "quorum" } };
-  await channel.assertQueue("hello", settings);
+  await channel.assertQueue("hello", settings); // Either program may start first.
   console.log("[*] Waiting for messages. To exit press CTRL+C");
 
   await channel.consume("hello", (message) => {
     if (message === null) return; // Cancelled: stayConnected() starts over.
     console.log(`[x] Received ${quoted(message.content)}`);
-    // After the work, not before: a message without it goes to another consumer.
+    // After the work: until then, RabbitMQ keeps the message for another consumer.
     channel.ack(message);
   }, { noAck: false });
 });

@@ -14,12 +14,12 @@ const { _: words } = yargs(process.argv.slice(2)).strictOptions()
   .example("npx tsx 01-hello/send.ts Good morning", "sends 'Good morning'").parseSync();
 const message = words.join(" ") || "Hello World!";
 
-const connection = await connect(); // A TCP connection: a program needs only one.
-const channel = await connection.createConfirmChannel(); // With publisher confirms.
+const connection = await connect(); // Slow to open: a program opens one and keeps it.
+const channel = await connection.createConfirmChannel(); // The broker will confirm.
 const settings = { durable: true, arguments: { "x-queue-type": "quorum" } };
-await channel.assertQueue("hello", settings); // Here too: either may be started first.
-// The default exchange routes the message to this queue, or returns it ("mandatory").
+await channel.assertQueue("hello", settings); // Either program may start first.
+// The default exchange routes it to this queue, or returns it if the queue is gone.
 channel.sendToQueue("hello", Buffer.from(message), { mandatory: true });
-await channel.waitForConfirms(); // Until then the message may be lost on its way.
+await channel.waitForConfirms(); // Until RabbitMQ confirms it, it may be lost.
 console.log(`[x] Sent ${quoted(message)}`);
 await connection.close();

@@ -1,5 +1,5 @@
 /**
- * Lesson 2, the producer: sends tasks. Every dot in a task stands for a second of work.
+ * Lesson 2, the producer: sends tasks. Each dot in a task stands for a second of work.
  *     npx tsx 02-work-queues/new-task.ts a hard task.. --count 1000
  */
 import { Buffer } from "node:buffer";
@@ -13,24 +13,24 @@ const { _: words, count } = yargs(process.argv.slice(2)).strictOptions()
   .parserConfiguration({ "parse-positional-numbers": false })
   .usage("Usage: npx tsx 02-work-queues/new-task.ts [message..]\n\nSends tasks.")
   .example("npx tsx 02-work-queues/new-task.ts task..", "sends two seconds of work")
-  .option("count", { type: "number", default: 1, describe: "How often to send it" })
-  .check(({ count: n }) => (Number.isInteger(n) && n > 0) || "--count takes 1 or more")
+  .option("count", { type: "number", default: 1, describe: "Times to send the task" })
+  .check(({ count: n }) => (Number.isInteger(n) && n > 0) || "--count must be positive")
   .requiresArg("count").parseSync();
 const message = words.join(" ") || "Hello World!";
 
 const connection = await connect();
 const channel = await connection.createConfirmChannel();
-// Durable: the queue is there after a restart of the broker.
+// Durable: the queue survives a restart of the broker.
 const settings = { durable: true, arguments: { "x-queue-type": "quorum" } };
 await channel.assertQueue("task_queue", settings);
 
-// Persistent: so is the message, which a classic queue would keep in memory only.
+// Persistent: so does the message. (In a quorum queue, every message does.)
 const options = { persistent: true, mandatory: true };
 for (let sent = 1; sent <= count; sent++) {
   channel.sendToQueue("task_queue", Buffer.from(message), options, (error) => {
     if (error === null) printRepeated(`[x] Sent ${quoted(message)}`);
   });
-  // Waiting for each confirm would be slow; not waiting at all would fill the memory.
+  // Waiting for each confirm would be slow; never waiting could exhaust the memory.
   if (sent % 500 === 0) await channel.waitForConfirms();
 }
 await channel.waitForConfirms();

@@ -1,6 +1,6 @@
 /**
  * Lesson 2, the consumer: takes tasks from the queue "task_queue", one at a time.
- * Start two and watch them share.
+ * Start two workers and watch them share the tasks.
  *     npx tsx 02-work-queues/worker.ts
  */
 import process from "node:process";
@@ -10,17 +10,17 @@ import { stayConnected } from "../shared/connection.ts";
 import { quoted } from "../shared/text.ts";
 
 const { prefetch } = yargs(process.argv.slice(2)).strict()
-  .usage("Usage: npx tsx 02-work-queues/worker.ts\n\nDoes the tasks on a queue.")
+  .usage("Usage: npx tsx 02-work-queues/worker.ts\n\nDoes the tasks in a queue.")
   .example("npx tsx 02-work-queues/worker.ts --prefetch 9", "does nine tasks at once")
   .option("prefetch", { type: "number", default: 1, describe: "Tasks at a time" })
-  .check(({ prefetch: n }) => (n >= 1 && n < 65_536) || "--prefetch takes 1 to 65535")
+  .check(({ prefetch: n }) => (n >= 1 && n < 65_536) || "--prefetch must be 1-65535")
   .requiresArg("prefetch").parseSync();
 
 await stayConnected(async (connection) => {
   const channel = await connection.createChannel();
   const settings = { durable: true, arguments: { "x-queue-type": "quorum" } };
   await channel.assertQueue("task_queue", settings);
-  // Fair dispatch: no new task for a worker that has not acknowledged the last one.
+  // Fair dispatch: a worker gets no new task until it has acknowledged the last one.
   await channel.prefetch(prefetch);
   console.log("[*] Waiting for messages. To exit press CTRL+C");
 
@@ -30,13 +30,13 @@ await stayConnected(async (connection) => {
     console.log(`[x] Received ${quoted(task)}`);
     const returns = message.properties.headers?.["x-delivery-count"] ?? 1;
     if (message.fields.redelivered) {
-      console.error(`[!] Attempt ${returns + 1}: the one before was not acknowledged`);
+      console.error(`[!] Attempt ${returns + 1}: the last one was not acknowledged`);
     }
 
     const dots = task.split(".").length - 1;
     if (dots > 0) await setTimeout(dots * 1000);
     console.log("[x] Done");
-    // A worker that dies before this leaves the task to another, who may do it again.
+    // If the worker dies before this line, another worker does the task again.
     channel.ack(message);
   }, { noAck: false });
 });

@@ -1,5 +1,5 @@
 /**
- * Lesson 3, the consumer: prints every log line published while it runs.
+ * Lesson 3, the consumer: prints every log message published while it is running.
  * Start as many as you like.
  *     npx tsx 03-pubsub/receive-logs.ts
  */
@@ -9,22 +9,20 @@ import { stayConnected } from "../shared/connection.ts";
 import { quoted } from "../shared/text.ts";
 
 yargs(process.argv.slice(2)).strict()
-  .usage(
-    "Usage: npx tsx 03-pubsub/receive-logs.ts\n\nPrints what emit-log.ts publishes.",
-  )
-  .example("npx tsx 03-pubsub/receive-logs.ts", "prints every log line").parseSync();
+  .usage("Usage: npx tsx 03-pubsub/receive-logs.ts\n\nPrints log messages.")
+  .example("npx tsx 03-pubsub/receive-logs.ts", "prints them all").parseSync();
 
 await stayConnected(async (connection) => {
   const channel = await connection.createChannel();
   await channel.assertExchange("logs", "fanout", { durable: false });
-  // A queue of its own: RabbitMQ makes up the name, and deletes it with the connection.
+  // Its own queue: RabbitMQ generates the name, and deletes it with the connection.
   const { queue } = await channel.assertQueue("", { exclusive: true });
-  // From here on the exchange copies every message to this queue.
+  // From now on, the exchange copies every message to this queue.
   await channel.bindQueue(queue, "logs", "");
   console.log("[*] Waiting for logs. To exit press CTRL+C");
 
   await channel.consume(queue, (message) => {
     if (message === null) return; // Cancelled: stayConnected() starts over.
     console.log(`[x] ${quoted(message.content)}`);
-  }, { noAck: true }); // Nobody else could take over this copy.
+  }, { noAck: true }); // No other consumer could take over these copies.
 });

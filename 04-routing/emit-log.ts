@@ -1,5 +1,5 @@
 /**
- * Lesson 4, the producer: publishes a log line with its severity as the routing key.
+ * Lesson 4, the producer: publishes a log message with its severity as the routing key.
  *     npx tsx 04-routing/emit-log.ts error disk full
  */
 import { Buffer } from "node:buffer";
@@ -10,18 +10,18 @@ import { escaped, quoted } from "../shared/text.ts";
 
 const { _: args } = yargs(process.argv.slice(2)).strictOptions()
   .parserConfiguration({ "parse-positional-numbers": false })
-  .usage("Usage: npx tsx 04-routing/emit-log.ts [severity] [message..]\n\nLogs a line.")
-  .example("npx tsx 04-routing/emit-log.ts error hot", "publishes it").parseSync();
+  .usage("Usage: npx tsx 04-routing/emit-log.ts [severity] [message..]\n\nLogs.")
+  .example("npx tsx 04-routing/emit-log.ts error hot", "logs an error").parseSync();
 const [key = "info", ...words] = args.map(String);
 const message = words.join(" ") || "Hello World!";
 
 const connection = await connect();
 const channel = await connection.createConfirmChannel();
-// A direct exchange copies a message to the queues bound with its routing key.
+// A direct exchange copies a message to the queues bound with its exact routing key.
 await channel.assertExchange("direct_logs", "direct", { durable: false });
-// A message that matches no binding key is lost, or returned if it is "mandatory".
+// If no binding key matches, RabbitMQ drops it, and returns a "mandatory" message.
 channel.on("return", () => {
-  console.error(`[!] No queue is bound for ${quoted(key)}: RabbitMQ dropped it.`);
+  console.error(`[!] No binding matches ${quoted(key)}: RabbitMQ dropped the message.`);
 });
 channel.publish("direct_logs", key, Buffer.from(message), { mandatory: true });
 await channel.waitForConfirms();

@@ -1,5 +1,5 @@
 /**
- * Lesson 4, the consumer: prints the log lines of the severities it is given.
+ * Lesson 4, the consumer: prints the log messages of the given severities.
  *     npx tsx 04-routing/receive-logs.ts warning error
  */
 import process from "node:process";
@@ -9,15 +9,15 @@ import { escaped, quoted } from "../shared/text.ts";
 
 const { _: severities } = yargs(process.argv.slice(2)).strictOptions()
   .parserConfiguration({ "parse-positional-numbers": false })
-  .usage("Usage: npx tsx 04-routing/receive-logs.ts <severity..>\n\nPrints log lines.")
+  .usage("Usage: npx tsx 04-routing/receive-logs.ts <severity..>\n\nPrints logs.")
   .example("npx tsx 04-routing/receive-logs.ts warning error", "prints only these")
-  .demandCommand(1, "Name one severity or more, as in: info error").parseSync();
+  .demandCommand(1, "Specify at least one severity, such as: error").parseSync();
 
 await stayConnected(async (connection) => {
   const channel = await connection.createChannel();
   await channel.assertExchange("direct_logs", "direct", { durable: false });
   const { queue } = await channel.assertQueue("", { exclusive: true });
-  for (const severity of severities.map(String)) { // One queue may have many bindings.
+  for (const severity of severities.map(String)) { // A queue may have many bindings.
     await channel.bindQueue(queue, "direct_logs", severity);
   }
   const what = severities.join(", ");

@@ -1,5 +1,5 @@
 /**
- * Lesson 5, the producer: publishes a log line. Its routing key is words and dots.
+ * Lesson 5, the producer: publishes a log message. Its routing key is words and dots.
  *     npx tsx 05-topics/emit-log.ts kern.critical A critical kernel error
  */
 import { Buffer } from "node:buffer";
@@ -11,7 +11,7 @@ import { escaped, quoted } from "../shared/text.ts";
 const { _: args } = yargs(process.argv.slice(2)).strictOptions()
   .parserConfiguration({ "parse-positional-numbers": false })
   .usage("Usage: npx tsx 05-topics/emit-log.ts [routing-key] [message..]\n\nLogs.")
-  .example("npx tsx 05-topics/emit-log.ts kern.info hot", "publishes it").parseSync();
+  .example("npx tsx 05-topics/emit-log.ts kern.info hot", "logs 'hot'").parseSync();
 const [key = "anonymous.info", ...words] = args.map(String);
 const message = words.join(" ") || "Hello World!";
 
@@ -20,9 +20,9 @@ const channel = await connection.createConfirmChannel();
 // A topic exchange copies a message to each queue whose pattern matches its key.
 await channel.assertExchange("topic_logs", "topic", { durable: false });
 
-// A message that matches no pattern is lost, or returned if it is "mandatory".
+// If no pattern matches, RabbitMQ drops it, and returns a "mandatory" message.
 channel.on("return", () => {
-  console.error(`[!] No queue is bound for ${quoted(key)}: RabbitMQ dropped it.`);
+  console.error(`[!] No binding matches ${quoted(key)}: RabbitMQ dropped the message.`);
 });
 channel.publish("topic_logs", key, Buffer.from(message), { mandatory: true });
 await channel.waitForConfirms();

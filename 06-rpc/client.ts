@@ -1,5 +1,5 @@
 /**
- * Lesson 6, the client: asks the server for Fibonacci numbers, several at once.
+ * Lesson 6, the client: requests Fibonacci numbers from the server, several at once.
  *     npx tsx 06-rpc/client.ts 10 20 300
  */
 import process from "node:process";
@@ -9,11 +9,11 @@ import { FibonacciRpcClient } from "./fibonacci-rpc-client.ts";
 
 const { _: words, timeout } = yargs(process.argv.slice(2)).strictOptions()
   .parserConfiguration({ "parse-positional-numbers": false })
-  .usage("Usage: npx tsx 06-rpc/client.ts [n..]\n\nAsks for Fibonacci numbers.")
-  .example("npx tsx 06-rpc/client.ts 10 20 300", "asks for three at once")
+  .usage("Usage: npx tsx 06-rpc/client.ts [n..]\n\nRequests Fibonacci numbers.")
+  .example("npx tsx 06-rpc/client.ts 10 20 300", "requests three at once")
   .number("timeout").default("timeout", 10).describe("timeout", "Seconds to wait")
-  .check(({ timeout: s }) => (s > 0 && s <= 86_400) || "--timeout takes up to 86400")
-  .check(({ _ }) => _.every((n) => /^\d+$/.test(`${n}`)) || "n is 0 or more, in digits")
+  .check(({ timeout: s }) => (s >= 1 && s <= 86_400) || "--timeout must be 1-86400")
+  .check(({ _ }) => _.every((n) => /^\d+$/.test(`${n}`)) || "n must be 0, 1, 2, ...")
   .requiresArg("timeout").parseSync();
 const numbers = words.length > 0 ? words.map(BigInt) : [30n];
 
@@ -21,15 +21,15 @@ const connection = await connect();
 const channel = await connection.createConfirmChannel();
 const fibonacciRpc = await FibonacciRpcClient.open(channel);
 
-const answers = await Promise.allSettled(numbers.map((n) => {
+const replies = await Promise.allSettled(numbers.map((n) => {
   console.log(`[x] Requesting fib(${n})`);
   return fibonacciRpc.call(n, timeout);
 }));
-for (const [i, answer] of answers.entries()) {
-  if (answer.status === "fulfilled") {
-    console.log(`[.] Got ${answer.value}`);
+for (const [i, reply] of replies.entries()) {
+  if (reply.status === "fulfilled") {
+    console.log(`[.] Got ${reply.value}`);
   } else {
-    console.error(`[!] fib(${numbers[i]}): ${answer.reason.message}`);
+    console.error(`[!] fib(${numbers[i]}): ${reply.reason.message}`);
     process.exitCode = 1;
   }
 }

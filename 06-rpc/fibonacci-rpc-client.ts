@@ -1,44 +1,43 @@
-/** Lesson 6, the article's class: calls the server like a function of its own. */
+/** Lesson 6, the article's class: calls the server as if it were a local function. */
 import { Buffer } from "node:buffer";
 import { clearTimeout, setTimeout } from "node:timers";
 import type { ConfirmChannel, ConsumeMessage } from "amqplib";
 import { v4 as uuid } from "uuid";
 import { quoted } from "../shared/text.ts";
-const SERVER = "npx tsx 06-rpc/server.ts";
+const START = "Start one: npx tsx 06-rpc/server.ts";
 type Call = { resolve(fib: bigint): void; reject(reason: Error): void };
 
-/** Any number of calls may be outstanding at once: they share one callback queue. */
+/** Any number of calls can be outstanding at once; they share one callback queue. */
 export class FibonacciRpcClient {
   #channel: ConfirmChannel;
   #callbackQueue = "";
-  /** The calls that wait for an answer, by correlation id. */
+  /** The outstanding calls, by correlation id. */
   #calls = new Map<string, Call>();
 
   private constructor(channel: ConfirmChannel) {
     this.#channel = channel;
   }
 
-  /** Opens a callback queue for the answers, which is deleted with its connection. */
+  /** Declares a callback queue, which RabbitMQ deletes with the connection. */
   static async open(channel: ConfirmChannel): Promise<FibonacciRpcClient> {
     const client = new FibonacciRpcClient(channel);
     const { queue } = await channel.assertQueue("", { exclusive: true });
     client.#callbackQueue = queue;
-    await channel.consume(queue, (answer) => client.#onAnswer(answer), { noAck: true });
-    channel.on("close", () => client.#failAll("the channel was closed"));
+    await channel.consume(queue, (reply) => client.#onReply(reply), { noAck: true });
+    channel.on("close", () => client.#rejectAll("the channel was closed"));
     channel.on("return", ({ properties: { correlationId } }) => {
-      const reason = "there is no rpc_queue, so there is no server. Start one: " +
-        SERVER;
+      const reason = `rpc_queue does not exist, so no server is running. ${START}`;
       client.#calls.get(correlationId)?.reject(new Error(reason));
     });
     return client;
   }
 
   /**
-   * Asks the server for the n-th Fibonacci number.
+   * Requests a Fibonacci number from the server.
    *
-   * @param n a whole number from 0
-   * @param timeout how long to wait for the answer, in seconds
-   * @returns the number, exactly; rejects when there is no answer, or an error
+   * @param n its index, a whole number from 0
+   * @param timeout how long to wait for the reply, in seconds
+   * @returns the exact number; rejects if no reply arrives, or the reply is an error
    */
   async call(n: number | bigint, timeout = 10): Promise<bigint> {
     const correlationId = uuid();
@@ -46,17 +45,17 @@ export class FibonacciRpcClient {
     try {
       return await new Promise((resolve, reject) => {
         this.#calls.set(correlationId, { resolve, reject });
-        const late = `no answer within ${timeout} s. Is a server running? ${SERVER}`;
+        const late = `no reply within ${timeout} s. Is a server running? ${START}`;
         timer = setTimeout(() => reject(new Error(late)), timeout * 1000);
         const options = {
           replyTo: this.#callbackQueue,
           correlationId,
-          mandatory: true, // Without an rpc_queue, RabbitMQ returns the request.
-          expiration: Math.ceil(timeout * 1000), // Not delivered later than that.
+          mandatory: true, // If there is no rpc_queue, RabbitMQ returns the request.
+          expiration: Math.ceil(timeout * 1000), // After that, no server receives it.
         };
         const request = Buffer.from(String(n));
-        this.#channel.sendToQueue("rpc_queue", request, options, (refused) => {
-          if (refused) reject(new Error("RabbitMQ refused the request (basic.nack)"));
+        this.#channel.sendToQueue("rpc_queue", request, options, (nacked) => {
+          if (nacked) reject(new Error("RabbitMQ rejected the request (basic.nack)"));
         });
       });
     } finally {
@@ -65,21 +64,21 @@ export class FibonacciRpcClient {
     }
   }
 
-  /** How many calls wait for an answer. */
+  /** The number of outstanding calls. */
   get outstanding(): number {
     return this.#calls.size;
   }
 
-  #onAnswer(answer: ConsumeMessage | null): void {
-    if (answer === null) return this.#failAll("the callback queue was deleted");
-    // An answer that no call waits for, since it is late or foreign, is ignored.
-    const call = this.#calls.get(answer.properties.correlationId);
-    const text = answer.content.toString();
+  #onReply(reply: ConsumeMessage | null): void {
+    if (reply === null) return this.#rejectAll("the callback queue was deleted");
+    // A reply with an unknown correlation id, or a late one, is ignored.
+    const call = this.#calls.get(reply.properties.correlationId);
+    const text = reply.content.toString();
     if (/^\d+$/.test(text)) call?.resolve(BigInt(text));
-    else call?.reject(new Error(`the server answered ${quoted(text)}`));
+    else call?.reject(new Error(`the server replied ${quoted(text)}`));
   }
 
-  #failAll(reason: string): void {
+  #rejectAll(reason: string): void {
     for (const { reject } of this.#calls.values()) reject(new Error(reason));
   }
 }

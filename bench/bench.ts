@@ -1,7 +1,7 @@
 /**
- * Measures what shared/ costs: each lesson stands beside its baseline, the same work with the same packages and
- * nothing of ours, in baseline/. A figure is the median of some runs, the lesson's and the baseline's in turn.
- * It also measures how soon a lesson goes on when a broker has failed.
+ * Measures the overhead of shared/: it compares each lesson with its baseline in baseline/, which does the same work with
+ * the same packages, but without shared/. Each figure is the median of several runs, which alternate between the two.
+ * It also measures how soon a lesson recovers when a broker fails.
  *
  *     npm run bench
  *     npm run bench -- --runs 3 publish drain
@@ -20,18 +20,26 @@ import {
 import { startCluster } from "../scripts/lib/cluster.ts";
 import { Program, root, runtimes } from "../scripts/lib/program.ts";
 import { accepts, findRabbitMQ } from "../scripts/lib/rabbitmq-node.ts";
-import { onStopSignal } from "../shared/leaving.ts";
+import { onStopSignal } from "../shared/shutdown.ts";
 
-/** What is measured, by the name that it has on the command line. */
+/** The benchmarks, by their names on the command line. */
 const benches = { launch, publish, memory, drain, rpc, failover };
 
 const { _: names, runs } = yargs(process.argv.slice(2)).strictOptions()
   .parserConfiguration({ "parse-positional-numbers": false })
-  .usage(`Usage: npm run bench -- [${Object.keys(benches).join("|")}..]\n\nMeasures.`)
-  .example("npm run bench -- publish drain", "measures these two only")
+  .usage(
+    `Usage: npm run bench -- [${
+      Object.keys(benches).join("|")
+    }..]\n\nMeasures the lessons.`,
+  )
+  .example("npm run bench -- publish drain", "measures only these two")
   .option("runs", { type: "number", default: 5, describe: "Runs for each figure" })
-  .check(({ runs }) => (Number.isInteger(runs) && runs > 0) || "--runs takes 1 or more")
-  .check(({ _ }) => _.every((name) => Object.hasOwn(benches, name)) || "No such bench")
+  .check(({ runs }) =>
+    (Number.isInteger(runs) && runs > 0) || "--runs must be positive"
+  )
+  .check(({ _ }) =>
+    _.every((name) => Object.hasOwn(benches, name)) || "Unknown benchmark"
+  )
   .requiresArg("runs").parseSync();
 
 const tsx = runtimes.tsx.command;
@@ -68,7 +76,7 @@ try {
   if (broker) await leaveBroker(broker);
 }
 
-/** From launch to exit, as a person starts it. */
+/** Time from launch to exit, as a person starts a script. */
 async function launch(): Promise<void> {
   const launchers = {
     tsx: [join(root, "node_modules/.bin/tsx")],
@@ -77,7 +85,7 @@ async function launch(): Promise<void> {
   };
   for (const [runtime, command] of Object.entries(launchers)) {
     if (spawnSync(command[0] ?? "", ["--version"]).status !== 0) {
-      lines.push([`launch on ${runtime}: not here`]);
+      lines.push([`launch on ${runtime}: not installed`]);
       continue;
     }
     const time = (...script: string[]) => async (AMQP_URL: string) => {
@@ -105,7 +113,7 @@ async function launch(): Promise<void> {
   }
 }
 
-/** Messages a second, confirmed: from the first that are reported as sent to the last. */
+/** Confirmed messages per second, from the first one printed as sent to the last one. */
 async function publish(): Promise<void> {
   const rate = (count: number, window: number, ...script: string[]) =>
   async (
@@ -137,7 +145,7 @@ async function publish(): Promise<void> {
   await compare("  waiting for each confirm", "/s", ours, oneByOne);
 }
 
-/** Peak memory of the same producer, with few messages to send and with many. */
+/** Peak memory of the producer, for few messages and for many. */
 async function memory(): Promise<void> {
   const report =
     'process.on("exit", () => console.error("peak", process.resourceUsage().maxRSS))';
@@ -153,7 +161,7 @@ async function memory(): Promise<void> {
     return Number(program.stderr.at(-1)?.split(" ")[1]) / 1000;
   };
   await compare(
-    "peak memory, 200,000 and 20,000",
+    "peak memory, 200,000 vs 20,000",
     " MB",
     peak(200_000),
     peak(20_000),
@@ -161,7 +169,7 @@ async function memory(): Promise<void> {
   );
 }
 
-/** Tasks a second, from the first that a worker receives to the last that it has done. */
+/** Tasks per second, from the first one received to the last one done. */
 async function drain(): Promise<void> {
   const rate = (tasks: number, ...script: string[]) => async (AMQP_URL: string) => {
     await ended(
@@ -194,7 +202,7 @@ async function drain(): Promise<void> {
   );
 }
 
-/** Calls a second, with few and with many outstanding; and what they leave in memory. */
+/** Calls per second, with one and with many outstanding; and the memory they leave behind. */
 async function rpc(): Promise<void> {
   const rate =
     (server: string[], client: string, calls: number, outstanding: number) => () =>
@@ -236,14 +244,14 @@ async function rpc(): Promise<void> {
     50,
   );
   await compare(
-    "RPC, all at once, no noDelay",
+    "RPC, all at once, vs no noDelay",
     "/s",
     loaded,
     delayed,
     ">= 40",
   );
 
-  let before = 0; // The same run measures both.
+  let before = 0; // Measured in the same run.
   const after = () =>
     withServer([...tsx, ...lesson, "50"], async (AMQP_URL) => {
       const program = start([...tsx, "--expose-gc", "bench/rpc-memory.ts"], AMQP_URL);
@@ -251,7 +259,7 @@ async function rpc(): Promise<void> {
       const [first = 0, last = 0, waiting] =
         program.stdout.at(-1)?.split(" ").map(Number) ?? [];
       if (waiting !== 0) {
-        throw new Error(`${waiting} calls are left in the client's map`);
+        throw new Error(`${waiting} calls remain in the client's map`);
       }
       before = first;
       return last;
@@ -265,7 +273,7 @@ async function rpc(): Promise<void> {
   );
 }
 
-/** How soon a worker goes on, from the kill (-9) of its node, or from the return of its only one. */
+/** How soon a worker continues, after its node is killed (-9), or after its only node is back. */
 async function failover(): Promise<void> {
   const programs = findRabbitMQ();
   if (!programs || !broker?.node) {
@@ -291,7 +299,7 @@ async function failover(): Promise<void> {
         ),
       );
 
-    /** Seconds from an event to the first task done after it, with a worker that has lost its broker. */
+    /** Seconds from an event until the worker, which has lost its broker, has done its next task. */
     const untilDone = async (AMQP_URL: string, event: () => Promise<number>) => {
       let isBack = false;
       let doneAt = 0;
@@ -313,7 +321,7 @@ async function failover(): Promise<void> {
       stopping.signal.throwIfAborted();
       console.error(`failover, run ${i + 1} ...`);
       const order = [i % 3, (i + 1) % 3, (i + 2) % 3];
-      const AMQP_URL = await onCluster(order); // What is declared on a node is led by it.
+      const AMQP_URL = await onCluster(order); // A queue's leader is the node on which it is declared.
       await produce(AMQP_URL, 20_000);
       await sleep(2500); // A quorum queue younger than 2 s may not survive.
       const dying = cluster.nodes[order[0] ?? 0];
@@ -349,15 +357,15 @@ async function failover(): Promise<void> {
       three.push(await rate(await onCluster([0, 1, 2])));
       one.push(await rate(await newVirtualHost()));
     }
-    addLine("kill of leader and connection", " s", [killed], "<= 3");
-    addLine("return of the only node", " s", [returned], "<= 2");
-    addLine("publish, three nodes and one", "/s", [three, one], "");
+    addLine("leader and connection killed", " s", [killed], "<= 3");
+    addLine("only node is back", " s", [returned], "<= 2");
+    addLine("publish, three nodes vs one", "/s", [three, one], "");
   } finally {
     await cluster.stop();
   }
 }
 
-/** Takes the runs of the lesson and of the baseline in turn, and adds a line to the table. */
+/** Runs the lesson and the baseline alternately, and adds a line to the table. */
 async function compare(
   what: string,
   unit: string,
@@ -376,7 +384,7 @@ async function compare(
   addLine(what, unit, figures, target);
 }
 
-/** Adds a line to the table: the figures, beside the baseline's if there are any. */
+/** Adds a line to the table: the figures, and those of the baseline if there is one. */
 function addLine(
   what: string,
   unit: string,
@@ -398,23 +406,23 @@ function addLine(
   ]);
 }
 
-/** The middle one of numbers in order, or the mean of the two in the middle. */
+/** The median of sorted numbers. */
 function median(all: number[] = []): number {
   return ((all[(all.length - 1) >> 1] ?? 0) + (all[all.length >> 1] ?? 0)) / 2;
 }
 
-/** As many digits as mean something. */
+/** Rounds to the significant digits. */
 function round(n: number): string {
   return n < 100 ? n.toFixed(1) : Math.round(n).toLocaleString("en");
 }
 
-/** The address of a virtual host that nothing was done on. */
+/** Creates a virtual host, and returns its address. */
 function newVirtualHost(): Promise<string> {
-  if (!broker) throw new Error("There is no broker yet");
+  if (!broker) throw new Error("The broker is not running yet");
   return createVirtualHost(broker);
 }
 
-/** Starts a program in the project's folder. */
+/** Starts a program in the folder of the project. */
 function start(
   command: string[],
   AMQP_URL: string,
@@ -426,15 +434,17 @@ function start(
   return program;
 }
 
-/** Waits until a program has ended, and well. */
+/** Waits until a program exits with code 0. */
 async function ended(program: Program): Promise<void> {
   const code = await program.exitCode;
   if (code !== 0) {
-    throw new Error(`A program ended with ${code}:\n${program.stderr.join("\n")}`);
+    throw new Error(
+      `A program exited with code ${code}:\n${program.stderr.join("\n")}`,
+    );
   }
 }
 
-/** Runs an RPC server in a virtual host of its own, while something is measured with it. */
+/** Runs an RPC server in a new virtual host during a measurement. */
 async function withServer<T>(
   server: string[],
   measure: (AMQP_URL: string) => Promise<T>,

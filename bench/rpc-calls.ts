@@ -1,4 +1,4 @@
-/** Many calls of lesson 6's client: how many in all, and how many outstanding at once. */
+/** Makes calls with lesson 6's client: their total number, and how many are outstanding at once. */
 import process from "node:process";
 import { FibonacciRpcClient } from "../06-rpc/fibonacci-rpc-client.ts";
 import { connect } from "../shared/connection.ts";

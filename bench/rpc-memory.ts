@@ -1,4 +1,4 @@
-/** What 20,000 calls leave in memory. `node --expose-gc` lets it count only what is in use. */
+/** Measures the memory that 20,000 calls leave behind. With `node --expose-gc`, it counts only what is in use. */
 import process from "node:process";
 import { FibonacciRpcClient } from "../06-rpc/fibonacci-rpc-client.ts";
 import { connect } from "../shared/connection.ts";
@@ -16,7 +16,7 @@ async function call(times: number): Promise<number> {
   if (typeof collectGarbage === "function") collectGarbage();
   return process.memoryUsage().heapUsed / 1e6;
 }
-const before = await call(2_000); // Enough to have compiled what there is to compile.
+const before = await call(2_000); // Enough for the code to be compiled.
 const after = await call(20_000);
 console.log(`${before} ${after} ${fibonacciRpc.outstanding}`);
 await connection.close();

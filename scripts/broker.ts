@@ -1,6 +1,6 @@
 /**
- * Runs RabbitMQ for the lessons, on this machine only, until Ctrl-C: one node, or a cluster of three. What is in durable
- * queues is kept in .rabbitmq/ for the next time.
+ * Runs RabbitMQ for the lessons on this machine, until Ctrl-C: one node, or a cluster of three nodes. It keeps the
+ * contents of durable queues in .rabbitmq/.
  *
  *     npm run broker
  *     npm run broker -- --nodes 3
@@ -11,7 +11,7 @@ import { createInterface } from "node:readline";
 import { clearInterval, setInterval } from "node:timers";
 import { connect } from "amqplib";
 import yargs from "yargs";
-import { onStopSignal } from "../shared/leaving.ts";
+import { onStopSignal } from "../shared/shutdown.ts";
 import { startCluster } from "./lib/cluster.ts";
 import { root } from "./lib/program.ts";
 import {
@@ -27,31 +27,31 @@ const { _: [folderGiven], nodes: size, port, ui } = yargs(process.argv.slice(2))
   .parserConfiguration({ "parse-positional-numbers": false })
   .usage(
     "Usage: npm run broker -- [folder] [--nodes 3] [--port N] [--ui N]\n\n" +
-      "Runs RabbitMQ on this machine until CTRL+C, with its data in the folder.",
+      "Runs RabbitMQ on this machine until CTRL+C. The folder stores its data.",
   )
-  .example("npm run broker", "runs it where the lessons look for it")
+  .example("npm run broker", "runs it at the address that the lessons use")
   .example("npm run broker -- --nodes 3", "runs a cluster of three nodes")
   .option("nodes", { type: "number", default: 1, describe: "1, or 3 for a cluster" })
   .option("port", {
     type: "number",
     default: 5672,
-    describe: "For AMQP; the next two for the other nodes",
+    describe: "For AMQP; the other nodes use the next two",
   })
   .option("ui", {
     type: "number",
     default: 15672,
-    describe: "For the management UI; the next two for the other nodes",
+    describe: "For the management UI; the other nodes use the next two",
   })
   .check(({ _: [folder], nodes, port, ui }) => {
-    if (nodes !== 1 && nodes !== 3) return "--nodes takes 1 or 3";
-    if (!isPort(port) || !isPort(ui)) return "A port is a number from 1 to 65535";
+    if (nodes !== 1 && nodes !== 3) return "--nodes must be 1 or 3";
+    if (!isPort(port) || !isPort(ui)) return "A port must be a number from 1 to 65535";
     if (!isPort(Math.max(port, ui) + nodes - 1)) {
-      return "The ports of the other nodes follow, up to 65535";
+      return "The ports of the other nodes must not be above 65535";
     }
     if (Math.abs(port - ui) < nodes) {
-      return "--port and --ui give the same port to two things";
+      return "--port and --ui overlap";
     }
-    return !/^\d+$/.test(`${folder}`) || `If ${folder} is a port: --port ${folder}`;
+    return !/^\d+$/.test(`${folder}`) || `To set the port, use --port ${folder}`;
   })
   .demandCommand(0, 1).requiresArg(["nodes", "port", "ui"]).parseSync();
 
@@ -59,8 +59,8 @@ function isPort(n: number): boolean {
   return Number.isInteger(n) && n > 0 && n < 65_536;
 }
 
-/** How often, in milliseconds, a long wait is explained. */
-const PATIENCE = 5000;
+/** How often to report a long wait, in milliseconds. */
+const REPORT_INTERVAL = 5000;
 
 const folder = folderGiven === undefined
   ? join(root, ".rabbitmq", ...size > 1 ? ["cluster"] : [])
@@ -68,11 +68,11 @@ const folder = folderGiven === undefined
 const indexes = [...Array(size).keys()];
 const urls = indexes.map((i) => `amqp://localhost:${port + i}`);
 
-/** What this command runs: its nodes, and how to end them in good order. */
+/** The nodes, and how to stop them in good order. */
 let broker: { nodes: RabbitMQNode[]; stop(): Promise<void> } | undefined;
-/** The nodes that run, and those that are being started again. */
+/** The indexes of the nodes that are running, and of those that are restarting. */
 const running = new Set<number>();
-const coming = new Set<number>();
+const restarting = new Set<number>();
 const stopping = new AbortController();
 onStopSignal(
   () => stopping.abort(),
@@ -83,14 +83,14 @@ try {
   if (!programs) {
     throw new Error("RabbitMQ is not installed. To install it: npm run setup");
   }
-  await makeSureOfPorts();
+  await checkPorts();
 
   console.log(
     size > 1 ? `Starting a cluster of ${size} nodes ...` : "Starting RabbitMQ ...",
   );
-  const { nodes } = broker = await explaining(startBroker(programs), whatIsNotUp);
+  const { nodes } = broker = await reporting(startBroker(programs), describeWait);
   announce({ pid: process.pid, programs, nodes });
-  introduce(nodes);
+  printUsage(nodes);
   for (const i of indexes) void watch(i);
   stopping.signal.addEventListener("abort", async () => {
     console.log(size > 1 ? "Stopping the cluster ..." : "Stopping RabbitMQ ...");
@@ -111,63 +111,63 @@ async function startBroker(programs: string): Promise<NonNullable<typeof broker>
   return { nodes: [node], stop: node.stop };
 }
 
-/** Ends what still runs, and the program. */
+/** Stops the nodes that are running, and ends the program. */
 async function leave(exitCode: number): Promise<void> {
-  if (broker) await explaining(broker.stop(), () => `${namesOf(running)} to end`);
+  if (broker) await reporting(broker.stop(), () => `${namesOf(running)} to stop`);
   process.exit(exitCode);
 }
 
-/** Says what runs, and how to use it. */
-function introduce(nodes: RabbitMQNode[]): void {
+/** Prints what is running, and how to use it. */
+function printUsage(nodes: RabbitMQNode[]): void {
   if (size > 1) {
     nodes.forEach((node, i) =>
       console.log(`Node ${i + 1}: ${urls[i]}, process ${node.pid()}`)
     );
     const others = indexes.slice(1).map((i) => ui + i).join(" and ");
     console.log(
-      `The management UI: http://localhost:${ui}, and on ${others} (user guest, password guest)`,
+      `The management UI: http://localhost:${ui}, also on ports ${others} (user guest, password guest)`,
     );
   } else {
-    console.log(`RabbitMQ listens on localhost:${port}.`);
+    console.log(`RabbitMQ is listening on localhost:${port}.`);
     console.log(
-      `Its management UI: http://localhost:${ui} (user guest, password guest)`,
+      `The management UI: http://localhost:${ui} (user guest, password guest)`,
     );
   }
   if (size > 1 || port !== 5672) {
-    console.log("Tell the lessons where it is:");
+    console.log("To use it for the lessons, run this in the other terminals:");
     console.log(`export AMQP_URL=${urls}`);
   }
-  console.log("To stop it press CTRL+C");
+  console.log("To stop it, press CTRL+C");
 }
 
-/** Reports the end of a node, if nobody has asked for it. */
+/** Reports when a node stops unexpectedly. */
 async function watch(i: number): Promise<void> {
   running.add(i);
   await broker?.nodes[i]?.ended();
   running.delete(i);
   if (stopping.signal.aborted) return;
   const consequence = [
-    "None is left.",
-    "1 of 3 is left, which is no majority: quorum queues stand still until another is back.",
-    "The cluster goes on with 2 of 3.",
+    "No node is left.",
+    "1 of 3 nodes is left, which is not a majority: quorum queues wait until another is back.",
+    "The cluster continues with 2 of 3 nodes.",
   ][running.size];
   console.error(
     size > 1
-      ? `[!] Node ${i + 1} has ended. ${consequence}`
-      : `[!] RabbitMQ has ended by itself. Its log is in ${join(folder, "log")}`,
+      ? `[!] Node ${i + 1} has stopped. ${consequence}`
+      : `[!] RabbitMQ has stopped unexpectedly. Its log is in ${join(folder, "log")}`,
   );
-  await afterTheLoss(i);
+  await continueWithout(i);
 }
 
-/** Goes on with a node less, unless it was the last. */
-async function afterTheLoss(i: number): Promise<void> {
-  if (running.size + coming.size === 0) return await leave(1);
-  console.log(`To start it again type ${i + 1} and press Enter`);
+/** Continues with one node less, unless it was the last one. */
+async function continueWithout(i: number): Promise<void> {
+  if (running.size + restarting.size === 0) return await leave(1);
+  console.log(`To restart it, type ${i + 1} and press Enter`);
   readNumbers();
 }
 
 let reading = false;
-/** Starts the nodes whose numbers are typed. Not before one has ended: a job in the background may not read from its terminal. */
+/** Restarts the nodes whose numbers are typed. It first reads when a node has stopped, since a background job may not read. */
 function readNumbers(): void {
   if (reading) return;
   reading = true;
@@ -175,45 +175,45 @@ function readNumbers(): void {
     for (const word of line.split(/\s+/).filter((word) => word)) {
       const i = indexes.find((i) => word === `${i + 1}`);
       if (i === undefined) console.log("Type the number of a node: 1, 2 or 3");
-      else if (running.has(i)) console.log(`Node ${i + 1} runs.`);
-      else if (!coming.has(i)) void startAgain(i);
+      else if (running.has(i)) console.log(`Node ${i + 1} is running.`);
+      else if (!restarting.has(i)) void restart(i);
     }
   });
 }
 
-/** Brings a node back that has ended. */
-async function startAgain(i: number): Promise<void> {
+/** Restarts a node that has stopped. */
+async function restart(i: number): Promise<void> {
   const node = broker?.nodes[i];
   if (!node || stopping.signal.aborted) return;
-  console.log(`Starting node ${i + 1} ...`);
-  coming.add(i);
+  console.log(`Restarting node ${i + 1} ...`);
+  restarting.add(i);
   try {
-    await explaining(
+    await reporting(
       node.start(),
       () =>
-        running.size + coming.size < 2
+        running.size + restarting.size < 2
           ? `node ${i + 1}, which may need another node to start`
           : `node ${i + 1} to start`,
     );
-    coming.delete(i);
+    restarting.delete(i);
     console.log(`Node ${i + 1} is back: process ${node.pid()}.`);
     void watch(i);
   } catch (error) {
-    coming.delete(i);
+    restarting.delete(i);
     if (stopping.signal.aborted) return;
     console.error(`[!] ${error instanceof Error ? error.message : error}`);
-    await afterTheLoss(i);
+    await continueWithout(i);
   }
 }
 
-/** Which nodes do not take connections yet. */
-async function whatIsNotUp(): Promise<string> {
+/** Names the nodes that do not accept connections yet. */
+async function describeWait(): Promise<string> {
   const waiting = new Set<number>();
   for (const i of indexes) {
     if (!await accepts(port + i) || !await accepts(ui + i)) waiting.add(i);
   }
   return waiting.size > 0
-    ? `${namesOf(waiting)} to take connections`
+    ? `${namesOf(waiting)} to accept connections`
     : "the management UI";
 }
 
@@ -225,14 +225,14 @@ function namesOf(which: Set<number>): string {
   return `nodes ${numbers.slice(0, -1).join(", ")} and ${numbers.at(-1)}`;
 }
 
-/** Waits for something, and says now and then what for. */
-async function explaining<T>(
+/** Waits for a promise, and reports every few seconds what it is waiting for. */
+async function reporting<T>(
   work: Promise<T>,
   what: () => string | Promise<string>,
 ): Promise<T> {
   const timer = setInterval(
     async () => console.log(`Waiting for ${await what()} ...`),
-    PATIENCE,
+    REPORT_INTERVAL,
   );
   try {
     return await work;
@@ -241,18 +241,18 @@ async function explaining<T>(
   }
 }
 
-/** Ends the program, with a way on, where something listens on a port that is needed. */
-async function makeSureOfPorts(): Promise<void> {
+/** Ends the program, with advice, if a port that it needs is in use. */
+async function checkPorts(): Promise<void> {
   if (await accepts(port)) {
-    const other = await whoAnswers();
+    const other = await identifyBroker();
     if (!other) {
       throw new Error(
-        `Something other than RabbitMQ already listens on port ${port}.\n` +
-          "[!] Stop it, or set AMQP_URL to a broker elsewhere.",
+        `Port ${port} is in use, but not by RabbitMQ.\n` +
+          "[!] Stop that program, or set AMQP_URL to a broker elsewhere.",
       );
     }
-    console.log(`${other.name} already listens on port ${port}.`);
-    for (const line of await waysOn(other)) console.log(line);
+    console.log(`${other.name} is already listening on port ${port}.`);
+    for (const line of await adviceFor(other)) console.log(line);
     process.exit(size > 1 ? 1 : 0);
   }
   for (const i of indexes) {
@@ -260,54 +260,58 @@ async function makeSureOfPorts(): Promise<void> {
       throw new Error(
         `Port ${port + i}, for node ${
           i + 1
-        }, is taken.\n[!] Take others: ${await beside()}`,
+        }, is in use.\n[!] Use other ports: ${await onOtherPorts()}`,
       );
     }
     if (await accepts(ui + i)) {
       throw new Error(
         `Port ${
           ui + i
-        }, for the management UI, is taken.\n[!] Take others: ${await beside()}`,
+        }, for the management UI, is in use.\n[!] Use other ports: ${await onOtherPorts()}`,
       );
     }
   }
 }
 
-/** What can be done with a broker that is there already, and what with one of ours. */
-async function waysOn({ guest }: { guest: boolean }): Promise<string[]> {
+/** Advice for when a broker is already running. */
+async function adviceFor({ guest }: { guest: boolean }): Promise<string[]> {
   const ours = runningBrokers().some(({ nodes }) =>
     nodes.some((node) => node.port === port)
   );
   const use = guest
     ? port === 5672
-      ? "The lessons use it, unless AMQP_URL names another."
+      ? "The lessons use it, unless you set AMQP_URL to another."
       : `To use it for the lessons: export AMQP_URL=amqp://localhost:${port}`
     : `To use it for the lessons: export AMQP_URL=amqp://user:password@localhost:${port}`;
   if (ours) {
     return [
-      "npm run broker runs it, in another terminal.",
-      size > 1 ? `Stop that one, or run this beside it: ${await beside()}` : use,
+      "npm run broker is running it in another terminal.",
+      size > 1
+        ? `Stop that one, or run this one beside it: ${await onOtherPorts()}`
+        : use,
     ];
   }
   const missing = [
-    ...await accepts(ui) ? [] : [`the management UI (nothing listens on port ${ui})`],
+    ...await accepts(ui)
+      ? []
+      : [`the management UI (nothing is listening on port ${ui})`],
     "stopping and starting the broker",
     "npm run ctl",
   ];
   return [
     ...size > 1 ? [] : [
       use,
-      `npm run broker does not run it, so these steps of the pages do not work: ${
+      `npm run broker did not start it, so these parts of the pages do not work: ${
         missing.join(", ")
       }.`,
     ],
-    "For one with which everything works, stop it and run this again. A service: sudo systemctl stop rabbitmq-server",
-    `Or run one beside it: ${await beside()}`,
+    "To run one with which everything works, first stop this one. If it is a service: sudo systemctl stop rabbitmq-server",
+    `Or run one beside it: ${await onOtherPorts()}`,
   ];
 }
 
-/** The command that runs this on ports that are free, and the address for the lessons. */
-async function beside(): Promise<string> {
+/** The command that runs this on free ports, and the address for the lessons. */
+async function onOtherPorts(): Promise<string> {
   let step = 1;
   const taken = async () => {
     for (const i of indexes) {
@@ -324,11 +328,11 @@ async function beside(): Promise<string> {
   const AMQP_URL = urls.map((_, i) => `amqp://localhost:${port + step + i}`);
   return `npm run broker -- ${
     options.join(" ")
-  }, and tell the lessons: export AMQP_URL=${AMQP_URL}`;
+  }, and for the lessons: export AMQP_URL=${AMQP_URL}`;
 }
 
-/** The name and the version of the broker on the port, or undefined if what is there does not speak AMQP. */
-async function whoAnswers(): Promise<{ name: string; guest: boolean } | undefined> {
+/** The name and version of the broker on the port; undefined if it is not an AMQP broker. */
+async function identifyBroker(): Promise<{ name: string; guest: boolean } | undefined> {
   try {
     const connection = await connect(`amqp://localhost:${port}`, { timeout: 3000 });
     const { product, version } = connection.connection.serverProperties;
@@ -336,7 +340,7 @@ async function whoAnswers(): Promise<{ name: string; guest: boolean } | undefine
     return { name: `${product} ${version}`, guest: true };
   } catch (error) {
     return String(error).includes("ACCESS_REFUSED")
-      ? { name: "A RabbitMQ that refuses the user guest", guest: false }
+      ? { name: "A RabbitMQ that rejects the user guest", guest: false }
       : undefined;
   }
 }

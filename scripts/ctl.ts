@@ -1,5 +1,5 @@
 /**
- * Runs rabbitmqctl on the broker that `npm run broker` runs. https://www.rabbitmq.com/docs/man/rabbitmqctl.8
+ * Runs rabbitmqctl on the broker of `npm run broker`. https://www.rabbitmq.com/docs/man/rabbitmqctl.8
  *
  *     npm run ctl -- list_queues name messages_ready messages_unacknowledged
  */
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import process from "node:process";
 import yargs from "yargs";
 import { brokerAddresses, redact } from "../shared/broker-address.ts";
-import { exitCodeOf, onStopSignal } from "../shared/leaving.ts";
+import { exitCodeOf, onStopSignal } from "../shared/shutdown.ts";
 import { accepts, cleanEnvironment } from "./lib/rabbitmq-node.ts";
 import { runningBrokers } from "./lib/running.ts";
 
@@ -18,11 +18,11 @@ if (words.length === 0 || (words.length === 1 && words[0] === "--help")) {
   yargs().version(false)
     .usage(
       "Usage: npm run ctl -- <command> [argument..]\n\n" +
-        "Runs rabbitmqctl, with these words as they are, on the broker of npm run broker:\n" +
-        "the one at AMQP_URL, else any that runs. Of a cluster, on the first node that runs.",
+        "Runs rabbitmqctl, with these arguments, on the broker of npm run broker: the one at\n" +
+        "AMQP_URL, or else any that is running. In a cluster, it uses the first running node.",
     )
-    .example("npm run ctl -- list_queues name messages_ready", "shows the queues")
-    .example("npm run ctl -- help", "shows what rabbitmqctl can do")
+    .example("npm run ctl -- list_queues name messages_ready", "lists the queues")
+    .example("npm run ctl -- help", "lists the commands of rabbitmqctl")
     .showHelp(words.length === 0 ? "error" : "log");
   process.exit(words.length === 0 ? 1 : 0);
 }
@@ -34,17 +34,17 @@ try {
   process.exit(1);
 }
 
-/** Runs rabbitmqctl; its exit code becomes ours. */
+/** Runs rabbitmqctl, and returns its exit code. */
 async function runControl(): Promise<number> {
   const [address] = brokerAddresses();
   const found = await findNode();
   if (!found) {
     throw new Error([
-      `npm run ctl works on the broker of npm run broker, and that does not run at ${
+      `npm run ctl needs the broker of npm run broker, which is not running at ${
         redact(address)
       }.`,
       "[!] Start it: npm run broker. With Docker: docker compose exec rabbitmq rabbitmqctl …",
-      "[!] For any other broker: rabbitmqctl on its own machine, or its management UI.",
+      "[!] For any other broker, run rabbitmqctl on its own machine, or use its management UI.",
     ].join("\n"));
   }
   const control = spawn(join(found.programs, "rabbitmqctl"), words, {
@@ -56,7 +56,7 @@ async function runControl(): Promise<number> {
   return code ?? exitCodeOf(signal);
 }
 
-/** The first node that runs of the broker at AMQP_URL; where that is not set, of any broker of ours. */
+/** Finds the first running node of the broker at AMQP_URL or, if it is not set, of any `npm run broker`. */
 async function findNode() {
   const addresses = brokerAddresses();
   const isOurs = (port: number) =>

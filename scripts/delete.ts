@@ -1,6 +1,6 @@
 /**
- * Deletes a queue or an exchange of the broker that the lessons use, for when another program
- * has declared one of the same name with other settings.
+ * Deletes a queue or an exchange on the broker that the lessons use, for example because
+ * another program has declared it with other settings.
  *
  *     npx tsx scripts/delete.ts queue hello
  */
@@ -11,17 +11,18 @@ import { quoted } from "../shared/text.ts";
 
 const { _: [kind, name] } = yargs(process.argv.slice(2)).strictOptions()
   .parserConfiguration({ "parse-positional-numbers": false })
-  .usage("Usage: npx tsx scripts/delete.ts <queue|exchange> <name>\n\nDeletes one.")
-  .example("npx tsx scripts/delete.ts queue hello", "deletes it with its messages")
-  .demandCommand(2, 2, "Say what to delete: queue or exchange, and its name")
+  .usage("Usage: npx tsx scripts/delete.ts <queue|exchange> <name>\n\nDeletes it.")
+  .example("npx tsx scripts/delete.ts queue hello", "deletes it and its messages")
+  .demandCommand(2, 2, "Specify queue or exchange, and its name")
   .check(({ _ }) =>
-    /^(queue|exchange)$/.test(`${_[0]}`) || "Say queue or exchange first"
+    /^(queue|exchange)$/.test(`${_[0]}`) ||
+    "The first argument must be queue or exchange"
   )
   .parseSync();
 
 const connection = await connect();
 const channel = await connection.createChannel();
-// To delete what is not there is no error for RabbitMQ; to look it up is.
+// Deleting a queue that does not exist is not an error in RabbitMQ; checking it is.
 if (kind === "queue") {
   await channel.checkQueue(String(name));
   await channel.deleteQueue(String(name));

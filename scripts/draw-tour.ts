@@ -13,7 +13,7 @@ import { drawTerminal } from "./lib/terminal-picture.ts";
 
 yargs(process.argv.slice(2)).strict()
   .usage("Usage: npx tsx scripts/draw-tour.ts\n\nDraws images/tour.svg.")
-  .example("npx tsx scripts/draw-tour.ts", "draws what npm start prints now")
+  .example("npx tsx scripts/draw-tour.ts", "draws the current output of npm start")
   .parseSync();
 
 const always = { validateStream: false };

@@ -1,5 +1,5 @@
 /**
- * Installs RabbitMQ with the machine's package manager, if it is not there yet. Every command is printed before it runs.
+ * Installs RabbitMQ with the machine's package manager, if it is missing. It prints each command before running it.
  * https://www.rabbitmq.com/docs/download
  *
  *     npm run setup
@@ -11,11 +11,11 @@ import { findRabbitMQ } from "./lib/rabbitmq-node.ts";
 
 yargs(process.argv.slice(2)).strict().usage(
   "Usage: npm run setup\n\n" +
-    "Installs RabbitMQ with apt-get, dnf or Homebrew, unless it is installed already or\n" +
-    "AMQP_URL names a broker. It prints every command before it runs it.",
+    "Installs RabbitMQ with apt-get, dnf or Homebrew, unless it is already installed or\n" +
+    "AMQP_URL is set. It prints each command before running it.",
 ).example("npm run setup", "installs RabbitMQ").parseSync();
 
-/** How each package manager installs RabbitMQ, and whether that needs root. */
+/** How each package manager installs RabbitMQ, and whether it needs root. */
 const managers = [
   {
     name: "apt-get",
@@ -35,7 +35,7 @@ try {
     console.log(`RabbitMQ is installed in ${programs}: nothing to do.`);
   } else if (process.env.AMQP_URL) {
     console.log(
-      "RabbitMQ is not installed, but AMQP_URL names a broker: nothing to do.",
+      "RabbitMQ is not installed, but AMQP_URL is set: nothing to do.",
     );
   } else {
     install();
@@ -46,22 +46,24 @@ try {
   process.exit(1);
 }
 
-/** Runs the commands of the first package manager that is there. */
+/** Runs the commands of the first package manager that is installed. */
 function install(): void {
   const has = (program: string) =>
     spawnSync(program, ["--version"], { stdio: "ignore" }).status === 0;
   const manager = managers.find(({ name }) => has(name));
   if (!manager) {
     throw new Error([
-      "No apt-get, dnf or brew here to install RabbitMQ with. Take one of these ways:",
+      "Found no apt-get, dnf or brew to install RabbitMQ with. You can:",
       "[!]   install it yourself: https://www.rabbitmq.com/docs/download",
-      "[!]   with Docker: docker compose up --detach --wait, and set AMQP_URL=amqp://localhost",
+      "[!]   use Docker: docker compose up --detach --wait, and set AMQP_URL=amqp://localhost",
     ].join("\n"));
   }
   const asRoot = !manager.root || process.getuid?.() === 0 ? "" : "sudo ";
   if (asRoot && !has("sudo")) {
     throw new Error(
-      `Installing RabbitMQ needs root. As root, run: ${manager.commands.join(" && ")}`,
+      `Installing RabbitMQ requires root. As root, run: ${
+        manager.commands.join(" && ")
+      }`,
     );
   }
   for (const command of manager.commands) {
@@ -71,11 +73,11 @@ function install(): void {
       stdio: "inherit",
       env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
     });
-    if (status !== 0) throw new Error(`That did not work: ${asRoot}${command}`);
+    if (status !== 0) throw new Error(`This command failed: ${asRoot}${command}`);
   }
   if (!findRabbitMQ()) {
     throw new Error(
-      "The package is installed, but rabbitmq-server is nowhere to be found.",
+      "The package is installed, but rabbitmq-server was not found.",
     );
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Plays the six lessons, one after the other, with the real scripts on a real broker.
+ * Plays the six lessons in turn, with the real scripts on a real broker.
  *
  *     npm start
  *     npm start -- 5         (one lesson)
@@ -9,7 +9,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import yargs from "yargs";
-import { onStopSignal } from "../shared/leaving.ts";
+import { onStopSignal } from "../shared/shutdown.ts";
 import {
   type Broker,
   createVirtualHost,
@@ -22,17 +22,17 @@ import { type Program, runScript } from "./lib/program.ts";
 interface Lesson {
   title: string;
   page: string;
-  /** The way of a message, as a picture. */
+  /** The path of a message, as a picture. */
   picture: string[];
-  /** What to look for. */
-  look: string[];
+  /** What to look for in the output. */
+  description: string[];
   play(): Promise<void>;
 }
 
-/** Printed once, before the first producer that a consumer may overtake. */
+/** Printed once, before the first producer whose message may be received before it is confirmed. */
 const NOTE = `
-   A producer prints "[x] Sent" once RabbitMQ has confirmed the message.
-   A consumer may have received it by then.
+   A producer prints "[x] Sent" when RabbitMQ has confirmed the message.
+   By then, a consumer may already have received it.
 `;
 
 const P = (name: string) => painted("producer", name);
@@ -45,9 +45,9 @@ const lessons: Lesson[] = [
     title: "1  Hello World",
     page: "01-hello/README.md",
     picture: [`${P("send")} ──→ ${Q("hello")} ──→ ${C("receive")}`],
-    look: [
-      "Nobody is listening when the message is sent. It waits on its queue",
-      "until a consumer comes.",
+    description: [
+      "No consumer is running when the message is sent. The message waits in",
+      "the queue until one starts.",
     ],
     async play() {
       await produce("send", "01-hello/send.ts");
@@ -62,9 +62,9 @@ const lessons: Lesson[] = [
       `${P("new-task")} ──→ ${Q("task_queue")} ─┬─→ ${C("worker 1")}`,
       `                         └─→ ${C("worker 2")}`,
     ],
-    look: [
-      "Two workers share the tasks. The one with the long task gets no other",
-      "until it is done.",
+    description: [
+      "Two workers share the tasks. The worker with the long task gets no other",
+      "task until it has finished.",
     ],
     async play() {
       const workers = [
@@ -75,7 +75,7 @@ const lessons: Lesson[] = [
       for (const task of tasks) {
         await produce("new-task", "02-work-queues/new-task.ts", task);
       }
-      // Who gets which? On a slow machine the long task may be done before the last is sent.
+      // On a slow machine, the long task may be done before the last one is sent: any worker may get it.
       for (const task of tasks) await onePrints(workers, `[x] Received '${task}'`);
       for (const worker of workers) {
         const received = worker.stdout.filter((line) => line.includes("Received"));
@@ -90,7 +90,9 @@ const lessons: Lesson[] = [
       `${P("emit-log")} ──→ ${X("logs")} ─┬─→ ${Q("a queue")} ──→ ${C("logs 1")}`,
       `                   └─→ ${Q("a queue")} ──→ ${C("logs 2")}`,
     ],
-    look: ["Each subscriber has its own queue and gets a copy of every message."],
+    description: [
+      "Each subscriber has its own queue and gets a copy of every message.",
+    ],
     async play() {
       const subscribers = await Promise.all([
         consume("logs 1", "03-pubsub/receive-logs.ts"),
@@ -109,9 +111,9 @@ const lessons: Lesson[] = [
       `                          └─ info, warning, error ─→ ` +
       `${Q("a queue")} ──→ ${C("all")}`,
     ],
-    look: [
-      "One subscriber asks for errors, the other for everything. Each gets the",
-      "messages that its queue is bound for, and no others.",
+    description: [
+      "One consumer wants errors, the other wants everything. Each receives",
+      "only the messages that match its bindings.",
     ],
     async play() {
       const script = "04-routing/receive-logs.ts";
@@ -139,9 +141,9 @@ const lessons: Lesson[] = [
       }`,
       `                         └─ # ──────────→ ${Q("a queue")} ──→ ${C("#")}`,
     ],
-    look: [
-      "In a pattern, * matches one word and # matches zero or more. The routing",
-      "key kern.critical matches all three patterns.",
+    description: [
+      "In a pattern, * matches exactly one word and # matches zero or more words.",
+      "The routing key kern.critical matches all three patterns.",
     ],
     async play() {
       const script = "05-topics/receive-logs.ts";
@@ -168,9 +170,9 @@ const lessons: Lesson[] = [
       `   ↑                       │`,
       `   └─── ${Q("callback queue")} ←───┘`,
     ],
-    look: [
-      "Three requests are outstanding at once. The answers come back over one",
-      "callback queue; their correlation ids tell which is which.",
+    description: [
+      "Three requests are outstanding at once. The replies arrive in one callback",
+      "queue, and their correlation ids match them to the requests.",
     ],
     async play() {
       await consume("server", "06-rpc/server.ts");
@@ -190,7 +192,7 @@ const { _: numbers, step } = yargs(process.argv.slice(2)).strictOptions()
     "Usage: npm start -- [lesson..]\n\nPlays the lessons on a RabbitMQ of its own.",
   )
   .example("npm start -- 5", "plays lesson 5 only")
-  .example("npm start -- --step", "lets you read before it goes on")
+  .example("npm start -- --step", "waits for you to read")
   .option("step", { type: "boolean", describe: "Wait for Enter between lessons" })
   .check(({ _ }) => _.every((n) => /^[1-6]$/.test(`${n}`)) || "The lessons are 1 to 6")
   .parseSync();
@@ -200,9 +202,9 @@ const chosen = lessons.filter((_, i) =>
 );
 const [first] = chosen;
 const runtime = process.versions.deno ? "deno" : "tsx";
-/** What a person types before the name of a script; -NER is --allow-net --allow-env --allow-read. */
+/** The command before the name of a script; -NER is --allow-net --allow-env --allow-read. */
 const typed = runtime === "deno" ? "deno run -NER" : "npx tsx";
-/** Where Enter is pressed: only a person at a terminal is waited for. */
+/** The keyboard, for --step. Without a terminal, nobody can press Enter. */
 const keyboard = step && process.stdin.isTTY
   ? createInterface({ input: process.stdin })
   : undefined;
@@ -211,13 +213,13 @@ const stopping = new AbortController();
 onStopSignal(() => {
   stopping.abort();
   keyboard?.close();
-  cast.forEach((program) => program.signal("SIGINT"));
-}, () => cast.forEach((program) => program.signal("SIGKILL")));
+  running.forEach((program) => program.signal("SIGINT"));
+}, () => running.forEach((program) => program.signal("SIGKILL")));
 
-/** The programs of the lesson that is being played. */
-let cast: Program[] = [];
+/** The running programs of the current lesson. */
+let running: Program[] = [];
 /** Whether the note has been printed. */
-let explained = false;
+let isNotePrinted = false;
 let broker: Broker | undefined;
 let virtualHost: string | undefined;
 const results: string[] = [];
@@ -227,11 +229,11 @@ try {
   broker = await getBroker(stopping.signal);
   if (!broker.node) {
     const { host } = new URL(broker.url);
-    console.log(`RabbitMQ is not installed here; taking the broker at ${host}.`);
+    console.log(`RabbitMQ is not installed; using the broker at ${host}.`);
   }
   virtualHost = await createVirtualHost(broker);
   console.log(
-    `Messages go this way: ${P("producer")} ──→ ${X("exchange")} ──→ ` +
+    `The path of a message: ${P("producer")} ──→ ${X("exchange")} ──→ ` +
       `${Q("queue")} ──→ ${C("consumer")}`,
   );
   if (step && !enter) {
@@ -240,10 +242,10 @@ try {
   for (const lesson of chosen) {
     if (lesson !== first && enter) {
       console.log(dim("\nPress Enter for the next lesson ..."));
-      await enter.next(); // It settles with Ctrl-D too, and when the terminal is closed.
+      await enter.next(); // Also resolves on Ctrl-D, and when the terminal is closed.
       stopping.signal.throwIfAborted();
     }
-    const problem = await perform(lesson);
+    const problem = await playLesson(lesson);
     stopping.signal.throwIfAborted();
     if (problem) {
       exitCode = 1;
@@ -258,9 +260,9 @@ try {
       const command = runtime === "deno" ? "deno task broker" : "npm run broker";
       console.log("\nYour turn. Start a broker in one terminal:");
       console.log(`   ${bold(command)}`);
-      console.log(`In others, type the commands from ${page}`);
+      console.log(`In other terminals, run the commands in ${page}`);
     } else {
-      console.log(`\nYour turn. Type the commands from ${page}`);
+      console.log(`\nYour turn. Run the commands in ${page}`);
     }
   }
 } catch (error) {
@@ -273,11 +275,11 @@ if (broker) await leaveBroker(broker);
 process.exit(stopping.signal.aborted ? 1 : exitCode);
 
 /** Plays a lesson, and returns what went wrong, if anything did. */
-async function perform(lesson: Lesson): Promise<string | undefined> {
+async function playLesson(lesson: Lesson): Promise<string | undefined> {
   console.log(`\n${rule(lesson.title)}\n`);
   for (const line of lesson.picture) console.log(`   ${line}`);
   console.log();
-  for (const line of lesson.look) console.log(`   ${line}`);
+  for (const line of lesson.description) console.log(`   ${line}`);
   console.log();
   let problem: string | undefined;
   try {
@@ -286,15 +288,15 @@ async function perform(lesson: Lesson): Promise<string | undefined> {
   } catch (error) {
     problem = error instanceof Error ? error.message : String(error);
   }
-  // What is still running is ended as a person would end it, and ought to end well.
-  for (const code of await Promise.all(cast.map((program) => program.stop()))) {
-    if (code !== 0) problem ??= `a program ended with exit code ${code}`;
+  // Stop what is still running as a person would. It should exit with code 0.
+  for (const code of await Promise.all(running.map((program) => program.stop()))) {
+    if (code !== 0) problem ??= `a script exited with code ${code}`;
   }
-  cast = [];
+  running = [];
   return problem;
 }
 
-/** Starts a script, and prints its command line and all its lines with its name before them. */
+/** Starts a script, and prints its command line and its output, prefixed with its name. */
 async function start(
   role: Role,
   name: string,
@@ -309,7 +311,7 @@ async function start(
     env: { AMQP_URL: virtualHost ?? "" },
     onLine: (line) => console.log(`${label} ${dim("|")} ${line}`),
   });
-  cast.push(program);
+  running.push(program);
   return program;
 }
 
@@ -324,18 +326,18 @@ async function consume(
   return program;
 }
 
-/** Runs a producer, which sends its message and leaves. */
+/** Runs a producer until it exits. */
 async function produce(name: string, script: string, ...args: string[]): Promise<void> {
-  if (cast.length > 0 && !explained) {
+  if (running.length > 0 && !isNotePrinted) {
     console.log(NOTE);
-    explained = true;
+    isNotePrinted = true;
   }
   await end(await start("producer", name, script, ...args));
 }
 
-/** Waits until a script that does a thing and leaves has left. */
+/** Waits until a script exits. */
 async function end(program: Program): Promise<void> {
-  if (await program.exitCode !== 0) throw new Error("a program did not end well");
+  if (await program.exitCode !== 0) throw new Error("a script failed");
 }
 
 /** Waits until each of the programs has printed a line. */
@@ -355,7 +357,7 @@ function rule(title: string): string {
   return `${dim("──")} ${bold(title)} ${dim("─".repeat(68 - title.length))}`;
 }
 
-/** Lets a person follow. Nobody reads along where output goes into a file or a pipe. */
+/** Gives a person time to read. There is none at the end of a pipe or a file. */
 async function timeToRead(ms: number): Promise<void> {
   if (process.stdout.isTTY) {
     await setTimeout(ms, undefined, { signal: stopping.signal });

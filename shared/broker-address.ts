@@ -1,20 +1,24 @@
-/** The addresses of the broker, or of the nodes of a cluster. https://www.rabbitmq.com/docs/uri-spec */
+/** The addresses of the broker or of a cluster's nodes. https://www.rabbitmq.com/docs/uri-spec */
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { Options } from "amqplib";
 import { config } from "dotenv";
 
-/** Seconds between heartbeats. A broker that is silent for two of them is lost. https://www.rabbitmq.com/docs/heartbeats */
+/**
+ * The heartbeat interval, in seconds. The connection is lost after two missed heartbeats.
+ * https://www.rabbitmq.com/docs/heartbeats
+ */
 const HEARTBEAT = 10;
 
-/** An AMQP_URL that is not one; its message says so without the password. */
+/** An address that is not valid. The message is the address, without its password. */
 export class AddressError extends Error {}
 
 /**
- * Reads AMQP_URL from the environment, else from .env at the root of the project.
+ * Reads AMQP_URL from the environment or, if it is not set there, from .env at the root of the
+ * project. The default is amqp://localhost.
  *
- * @returns the addresses it names, at least one: this machine's broker where it is not set
- * @throws AddressError when one of them is not the address of a broker
+ * @returns the addresses in it, at least one
+ * @throws AddressError if one of them is not a valid broker address
  */
 export function brokerAddresses(): [URL, ...URL[]] {
   const path = fileURLToPath(new URL("../.env", import.meta.url));
@@ -25,9 +29,9 @@ export function brokerAddresses(): [URL, ...URL[]] {
 /**
  * Parses a list of addresses.
  *
- * @param text one address, or several with commas between them
- * @returns each of them
- * @throws AddressError for the first that is not the address of a broker
+ * @param text one address, or several separated by commas
+ * @returns the addresses
+ * @throws AddressError for the first one that is not a valid broker address
  */
 export function parseAddresses(text: string): [URL, ...URL[]] {
   const [first = "", ...others] = text.split(",").map((address) => address.trim());
@@ -51,9 +55,10 @@ function isPercentEncoded(text: string): boolean {
 }
 
 /**
- * The address as it may be shown: with the port, without the password and the options.
+ * Formats an address for display.
  *
  * @param address the address of a broker
+ * @returns the address with its port, and without its password and options
  */
 export function redact(address: URL): string {
   const { protocol, username, password, hostname, pathname } = address;
@@ -63,20 +68,21 @@ export function redact(address: URL): string {
 }
 
 /**
- * The address as amqplib's options. It reads an object anew at every attempt to connect, so
- * that a connection which recovers can be sent elsewhere.
+ * Converts an address to amqplib's options. amqplib reads these again at every attempt to
+ * connect, so changing the object sends a recovering connection to another broker.
  *
- * @param address the address of a broker; heartbeat, frameMax and channelMax may follow a "?"
+ * @param address the address of a broker; its query may set heartbeat, frameMax and channelMax
+ * @returns the options
  */
 export function connectOptions(address: URL): Options.Connect {
   const { protocol, username, password, hostname, port, pathname, searchParams } =
     address;
-  const hasUser = username !== "" || password !== ""; // Else amqplib takes guest.
+  const hasUser = username !== "" || password !== ""; // If not, amqplib uses guest.
   const number = (name: string) =>
     searchParams.has(name) ? Number(searchParams.get(name)) : undefined;
   return {
     protocol: protocol.replace(":", ""),
-    hostname: hostname.replace(/^\[|\]$/g, ""), // Only a URL has brackets around IPv6.
+    hostname: hostname.replace(/^\[|\]$/g, ""), // A URL has brackets around an IPv6 address.
     port: port ? Number(port) : undefined,
     username: hasUser ? decodeURIComponent(username) : undefined,
     password: hasUser ? decodeURIComponent(password) : undefined,

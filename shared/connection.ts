@@ -1,31 +1,31 @@
 /**
- * Connects the lessons to RabbitMQ. What a lesson does with the connection is amqplib's own:
+ * Connects the lessons to RabbitMQ. They use the connection through amqplib's own API:
  * https://amqp-node.github.io/amqplib/channel_api.html
  */
 import process from "node:process";
 import * as amqplib from "amqplib";
 import { brokerAddresses, connectOptions, redact } from "./broker-address.ts";
-import { isInternalError, mayPass } from "./explain.ts";
-import { closeAndExit, exitCodeOf, onClosedOutput, onStopSignal } from "./leaving.ts";
-import { connectionLost, exitWith, fail, failWhenLost } from "./reporting.ts";
-import { noConnection, state, warn } from "./reporting.ts";
+import { isInternalError, mayBeTemporary } from "./explain.ts";
+import { closeAndExit, exitCodeOf, onClosedOutput, onStopSignal } from "./shutdown.ts";
+import { connectionFailed, connectionLost, exitWith } from "./reporting.ts";
+import { fail, failWhenLost, state, warn } from "./reporting.ts";
 import { watch } from "./watching.ts";
 
-// noDelay: acknowledgements do not wait for more to send. timeout: ms, while connecting.
+// noDelay: send acknowledgements at once. timeout: for connecting, in milliseconds.
 const SOCKET = { noDelay: true, timeout: 3000 };
-/** How often, in milliseconds, a lost broker is asked whether it is back. */
-const RETRY = 1000;
-/** How long, in ms, a first set-up is repeated while a queue or a cluster is being formed. */
-const FORMING = 10_000;
+/** How often to try to reconnect to a lost broker, in milliseconds. */
+const RETRY_INTERVAL = 1000;
+/** How long to repeat a failed first set-up, in milliseconds: a cluster may be forming. */
+const SET_UP_TIMEOUT = 10_000;
 
 process.on("uncaughtException", fail).on("unhandledRejection", fail);
 
 /**
- * Connects to the broker at AMQP_URL: to the first that answers, where it names several. A
- * failure from then on (of the connection, a channel, an awaited call) ends the script with
- * exit code 1 and a line on stderr; Ctrl-C ends it with 130, SIGTERM with 143.
+ * Connects to the broker at AMQP_URL, or to the first one that answers if there are several.
+ * Any later failure, of the connection, a channel or an awaited call, is reported on stderr and
+ * ends the script with exit code 1. Ctrl-C ends it with 130, SIGTERM with 143.
  *
- * @returns amqplib's own connection. Where no broker answers, the script ends instead
+ * @returns amqplib's connection; if no broker answers, the script ends instead
  */
 export async function connect(): Promise<amqplib.ChannelModel> {
   onStopSignal((signal) => process.exit(exitCodeOf(signal)), () => {});
@@ -37,27 +37,27 @@ export async function connect(): Promise<amqplib.ChannelModel> {
       watch(connection, { closed: failWhenLost, lost: fail, failed: fail });
       return connection;
     } catch (error) {
-      failures.push(noConnection(error));
+      failures.push(connectionFailed(error));
     }
   }
   return exitWith(failures);
 }
 
 /**
- * Connects to the broker at AMQP_URL and stays connected until Ctrl-C or SIGTERM, which end
- * the script with exit code 0. When the connection, a channel or a consumer is lost, it is
- * back with the next address (https://github.com/amqp-node/amqplib#opt-in-recovery); what
- * trying again cannot mend ends the script with exit code 1 and a line on stderr.
+ * Connects to the broker at AMQP_URL and stays connected until Ctrl-C or SIGTERM, which end the
+ * script with exit code 0. If the connection, a channel or a consumer is lost, it reconnects,
+ * trying each address in turn (https://github.com/amqp-node/amqplib#opt-in-recovery). A failure
+ * that reconnecting cannot repair is reported on stderr and ends the script with exit code 1.
  *
- * @param setUp opens channels, declares and consumes; it runs again after every reconnect
- * @returns when the first set-up is done
+ * @param setUp opens channels, declares and consumes; called again after every reconnect
+ * @returns a promise that resolves after the first set-up
  */
 export async function stayConnected(
   setUp: (connection: amqplib.ChannelModel) => Promise<void>,
 ): Promise<void> {
   const addresses = brokerAddresses();
   const target = connectOptions(state.address = addresses[0]);
-  const delay = RETRY / addresses.length;
+  const delay = RETRY_INTERVAL / addresses.length;
   const started = Date.now();
   const failures: string[][] = [];
   let channels: amqplib.Channel[] = [];
@@ -71,8 +71,8 @@ export async function stayConnected(
     const interrupted = new Promise<never>((_resolve, reject) => {
       channels = watch(connection, { closed: reject, lost: reject, failed: fail });
     });
-    // Recovery covers connections. So a lost channel or consumer closes its connection,
-    // which also returns unacknowledged deliveries and deletes exclusive queues.
+    // Recovery covers connections only. If a channel or a consumer is lost, close the
+    // connection: recovery then rebuilds everything, and RabbitMQ requeues deliveries.
     interrupted.catch((reason) => {
       trouble ??= reason;
       connection.close().catch(() => {});
@@ -83,14 +83,14 @@ export async function stayConnected(
 
   function tryAgain(reason: unknown): void {
     if (state.leaving) return;
-    if (!mayPass(reason)) return fail(reason);
+    if (!mayBeTemporary(reason)) return fail(reason);
     if (state.recovering && !isLost) {
       warn(`${connectionLost(reason).message} Reconnecting ...`);
     }
     isLost = state.recovering;
     const next = (addresses.indexOf(state.address) + 1) % addresses.length;
     state.address = addresses[next] ?? addresses[0];
-    Object.assign(target, connectOptions(state.address)); // amqplib reads it when it tries.
+    Object.assign(target, connectOptions(state.address)); // Read by amqplib's next attempt.
   }
 
   const connection = await amqplib.connect(target, {
@@ -101,8 +101,8 @@ export async function stayConnected(
   connection.on("error", () => {}); // "disconnect" follows.
   connection.on("disconnect", (error) => tryAgain(trouble ?? error));
   connection.on("connect-failed", (error) => {
-    if (!state.recovering) failures.push(noConnection(error));
-    const isForming = isInternalError(error) && Date.now() < started + FORMING;
+    if (!state.recovering) failures.push(connectionFailed(error));
+    const isForming = isInternalError(error) && Date.now() < started + SET_UP_TIMEOUT;
     const isLast = failures.length >= addresses.length && !isForming;
     if (isLast && !state.recovering && !state.leaving) exitWith(failures);
     tryAgain(error);
@@ -114,5 +114,5 @@ export async function stayConnected(
   };
   onStopSignal(leave, () => process.exit(0));
   onClosedOutput(leave, fail);
-  await connection.waitForConnect().catch(() => {}); // Asked to leave before it was there.
+  await connection.waitForConnect().catch(() => {}); // Rejects if the script is leaving.
 }

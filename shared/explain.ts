@@ -1,87 +1,85 @@
 /**
- * Errors in words: what happened, where, and what to do next. Only tables and functions from
- * an error to text, so that all of it can be read, and tested, without a broker.
- * The codes are AMQP's: https://www.rabbitmq.com/amqp-0-9-1-reference#constants
+ * Explains errors: what happened, where, and what to do next. These are pure functions from an
+ * error to text, so they can be tested without a broker.
+ * The numeric codes are AMQP's: https://www.rabbitmq.com/amqp-0-9-1-reference#constants
  */
 import { AddressError, redact } from "./broker-address.ts";
 
-/** An error that says in its message, line by line, what a person needs to know. */
+/** An error whose message is the explanation, line by line. */
 export class ExplainedError extends Error {}
 
 /** What is known about an error. */
 interface Facts {
-  /** AMQP's reply code (404), or the system's (ECONNREFUSED). */
+  /** AMQP's reply code (404), or the system's error code (ECONNREFUSED). */
   code: unknown;
-  /** The broker's own words, or the error's message. */
-  words: string;
+  /** The broker's reply text, or the error's message. */
+  text: string;
   /** The address, without its password. */
   where: string;
-  /** The name in the address. */
-  host: string;
 }
 
-/** The errors that a person, or the broker, can cause: how to know one, and what to say. */
+/** The errors that a user or the broker can cause: how to recognize and explain each one. */
 const explanations: [
   applies: (facts: Facts) => boolean,
   lines: (facts: Facts) => string[],
 ][] = [
   [({ code }) => code === "ECONNREFUSED", ({ where }) => [
-    `Nothing listens at ${where}.`,
+    `Nothing is listening at ${where}.`,
     "Start a broker in another terminal: npm run broker",
   ]],
-  [({ code }) => code === "ENOTFOUND" || code === "EAI_AGAIN", ({ where, host }) => [
-    `There is no host ${host}, which ${where} names.`,
-    "Set AMQP_URL to the address of a broker, or start one here: npm run broker",
+  [({ code }) => code === "ENOTFOUND" || code === "EAI_AGAIN", ({ where }) => [
+    `The host name in ${where} cannot be resolved.`,
+    "Set AMQP_URL to the address of a broker, or start one on this machine: npm run broker",
   ]],
-  [({ words }) => /^ACCESS_REFUSED - Login/.test(words), ({ where }) => [
-    `${where} refused the user or the password.`,
-    "Put the right ones into AMQP_URL, or use a broker of your own: npm run broker",
+  [({ text }) => /^ACCESS_REFUSED - Login/.test(text), ({ where }) => [
+    `${where} rejected the user name or the password.`,
+    "Correct them in AMQP_URL, or start a broker of your own: npm run broker",
   ]],
-  // amqplib does not pass on what the broker said: https://github.com/amqp-node/amqplib
-  [({ words }) => /^Expected ConnectionOpenOk/.test(words), ({ where }) => [
-    `${where} refused the virtual host: it is not there, or not for this user, or has as many ` +
-    "connections as it may have.",
-    "Name another after the port in AMQP_URL. The broker's log says which of them it was.",
+  // amqplib does not pass on the broker's reason: https://github.com/amqp-node/amqplib
+  [({ text }) => /^Expected ConnectionOpenOk/.test(text), ({ where }) => [
+    `${where} refused the virtual host: it does not exist, the user may not access it, ` +
+    "or it has reached its connection limit.",
+    "The virtual host comes after the port in AMQP_URL. The broker's log gives the reason.",
   ]],
-  [({ code }) => /SELF_SIGNED|UNABLE_TO_/.test(String(code)), ({ where, words }) => [
-    `${where} has a certificate that is not trusted here: ${words}`,
-    "If it is from an authority of your own, name its certificate: NODE_EXTRA_CA_CERTS=ca.pem",
+  [({ code }) => /SELF_SIGNED|UNABLE_TO_/.test(String(code)), ({ where, text }) => [
+    `The certificate of ${where} is not trusted: ${text}`,
+    "If your own certificate authority issued it, set NODE_EXTRA_CA_CERTS to its certificate.",
   ]],
-  [({ code }) => /CERT/.test(String(code)), ({ where, words }) => [
-    `${where} has a certificate that is not trusted here: ${words}`,
-    "The broker needs one that is in date and names the host in AMQP_URL.",
+  [({ code }) => /CERT/.test(String(code)), ({ where, text }) => [
+    `The certificate of ${where} is not trusted: ${text}`,
+    "It must be valid today, and for the host name in AMQP_URL.",
   ]],
   [
-    ({ code, words }) =>
+    ({ code, text }) =>
       /ETIMEDOUT|ECONNRESET|EHOSTUNREACH|ENETUNREACH|ERR_SSL|opening handshake|ConnectionStart/
-        .test(`${code} ${words}`),
-    ({ where, words }) => [
-      `${where} does not answer as a broker does (${words}).`,
-      "Is it the AMQP port (5672; with TLS amqps:// and 5671)? To start a broker: npm run broker",
+        .test(`${code} ${text}`),
+    ({ where, text }) => [
+      `${where} does not respond like an AMQP broker (${text}).`,
+      "Is this the AMQP port (5672, or 5671 for amqps://)? To start a broker: npm run broker",
     ],
   ],
-  [({ words }) => INEQUIVALENT.test(words), ({ words }) => {
-    const [, setting, kind, name, ours, theirs] = INEQUIVALENT.exec(words) ?? [];
+  [({ text }) => INEQUIVALENT.test(text), ({ text }) => {
+    const [, setting, kind, name, ours, theirs] = INEQUIVALENT.exec(text) ?? [];
     return [
-      `The ${kind} '${name}' is already there with other settings: ` +
+      `The ${kind} '${name}' already exists with other settings: ` +
       `${setting} should be ${ours}, but is ${theirs}.`,
-      `Remove it, and what is in it: npx tsx scripts/delete.ts ${kind} ${name}`,
+      `Delete it and its contents: npx tsx scripts/delete.ts ${kind} ${name}`,
     ];
   }],
-  [({ words }) => /transient_nonexcl_queues/.test(words), () => [
-    "RabbitMQ no longer permits a queue that is neither durable nor exclusive. " +
-    "Declare it with durable: true.",
+  [({ text }) => /transient_nonexcl_queues/.test(text), () => [
+    "RabbitMQ no longer permits queues that are neither durable nor exclusive. " +
+    "Declare this one with durable: true.",
   ]],
-  [({ code }) => code === 541, ({ where, words }) => [
-    `${where} failed: ${words}.`,
-    "Run this again. In a cluster, a majority of the nodes has to run.",
+  [({ code }) => code === 541, ({ where, text }) => [
+    `${where} failed: ${text}.`,
+    "Run the script again. In a cluster, a majority of the nodes must be running.",
   ]],
-  [({ words }) => /unknown delivery tag/.test(words), () => [
-    "A message was acknowledged twice, or on another channel than the one it came on.",
-    "That is a mistake in the script: https://www.rabbitmq.com/docs/confirms#consumer-acks-double-acking",
+  [({ text }) => /unknown delivery tag/.test(text), () => [
+    "A message was acknowledged twice, or not on the channel that delivered it.",
+    "This is a bug in the script: https://www.rabbitmq.com/docs/confirms#consumer-acks-double-acking",
   ]],
-  [({ words }) => TOO_LONG.test(words), ({ words }) => {
-    const field = TOO_LONG.exec(words)?.[1]?.replace(
+  [({ text }) => TOO_LONG.test(text), ({ text }) => {
+    const field = TOO_LONG.exec(text)?.[1]?.replace(
       /[A-Z]/g,
       (letter) => ` ${letter.toLowerCase()}`,
     );
@@ -94,65 +92,61 @@ const INEQUIVALENT =
 const TOO_LONG = /^Field '(\w+)' .*up to 255 chars/;
 
 /**
- * Says what an error means and what to do about it.
+ * Explains what an error means and what to do about it.
  *
- * @param error whatever was thrown
- * @param address where we are connected, or tried to connect
- * @returns the lines; undefined for a mistake in the code, which needs its stack trace
+ * @param error the value that was thrown
+ * @param address the broker's address
+ * @returns the lines to print; undefined for a bug, which needs its stack trace
  */
 export function explain(error: unknown, address: URL): string[] | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error instanceof ExplainedError) return error.message.split("\n");
   if (error instanceof AddressError) {
     return [
-      `AMQP_URL is not the address of a broker: ${error.message}`,
-      "It looks like this: amqp://user:password@localhost:5672/vhost",
+      `AMQP_URL is not a valid broker address: ${error.message}`,
+      "It should look like this: amqp://user:password@localhost:5672/vhost",
     ];
   }
   const code = "code" in error ? error.code : undefined;
-  const facts = {
-    code,
-    words: words(error),
-    where: redact(address),
-    host: address.hostname,
-  };
+  const facts = { code, text: messageOf(error), where: redact(address) };
   const found = explanations.find(([applies]) => applies(facts));
   if (found) return found[1](facts);
-  // What has a code comes from the broker or the system, and says itself what it is.
-  return code !== undefined ? [facts.words] : undefined;
+  // An error with a code comes from the broker or the system, and explains itself.
+  return code !== undefined ? [facts.text] : undefined;
 }
 
 /**
- * What an error says, on one line: the broker's own words without amqplib's frame.
+ * Extracts the message of an error: the broker's reply text, without the text around it.
  *
- * @param error whatever was thrown
+ * @param error the value that was thrown
+ * @returns the message, on one line
  */
-export function words(error: unknown): string {
+export function messageOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const broker = / with message "(.*)"/s.exec(message)?.[1];
   return (broker ?? message).trim().replace(/\s*\n\s*/g, " ");
 }
 
 /**
- * Whether what happened is the broker's doing, and may pass: it was stopped, a connection was
- * closed, it lost its patience with an acknowledgement, a queue was deleted. Then a consumer
- * connects again. All else (a second acknowledgement, an exchange that is not there) is a
- * mistake that would only repeat itself.
+ * Tells whether an error may be temporary, so that a consumer should reconnect: the broker was
+ * stopped, a connection was closed, an acknowledgement timed out, a queue was deleted. Any other
+ * error (a second acknowledgement, a missing exchange) is a bug that would only repeat itself.
  *
  * @param error why a connection, a channel or a consumer was lost
+ * @returns whether it may be temporary
  */
-export function mayPass(error: unknown): boolean {
+export function mayBeTemporary(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (typeof code !== "number") return true; // The network, a heartbeat, a cancelled consumer.
-  const said = words(error);
+  if (typeof code !== "number") return true; // The network, heartbeats, a cancelled consumer.
+  const said = messageOf(error);
   switch (code) {
-    case 320: // CONNECTION_FORCED: the broker stops, or somebody closed the connection.
+    case 320: // CONNECTION_FORCED: the broker stopped, or an operator closed the connection.
       return true;
-    case 404: // NOT_FOUND, also said of a queue whose leader has just gone.
+    case 404: // NOT_FOUND, also for a queue that has just lost its leader.
       return /unavailable|timeout|down/.test(said);
-    case 406: // PRECONDITION_FAILED, also said when an acknowledgement is late (before 4.3).
+    case 406: // PRECONDITION_FAILED, also for a late acknowledgement (before 4.3).
       return /timed out/.test(said);
-    case 541: // INTERNAL_ERROR, also said of what 4.3 no longer permits.
+    case 541: // INTERNAL_ERROR, also for features that 4.3 no longer permits.
       return !/deprecated/.test(said);
     default:
       return false;
@@ -160,10 +154,11 @@ export function mayPass(error: unknown): boolean {
 }
 
 /**
- * Whether the broker failed by itself. It does so when several consumers come to a new quorum
- * queue at the same moment (seen on 3.10, 4.0 and 4.3), and trying again helps.
+ * Tells whether an error is the broker's own failure. This happens when several consumers reach
+ * a new quorum queue at the same moment (seen on 3.10, 4.0 and 4.3), and trying again helps.
  *
  * @param error why a set-up failed
+ * @returns whether its reply code is 541, INTERNAL_ERROR
  */
 export function isInternalError(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === 541;

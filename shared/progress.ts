@@ -1,16 +1,16 @@
-/** Lines that come again and again, shown as progress where a person reads them. */
+/** Prints a line that repeats many times, as progress if the output is a terminal. */
 import process from "node:process";
 
-/** So many equal lines in a row are printed one by one. */
+/** How many equal lines in a row are printed one by one. */
 const SHOWN = 10;
-/** How often, in milliseconds, the progress is rewritten. */
+/** How often to rewrite the progress, in milliseconds. */
 const INTERVAL = 100;
 
 let [last, times, shownAt] = ["", 0, 0];
 
 /**
- * Prints a line. On a terminal, the eleventh equal line in a row and all after it become one
- * line of progress on stderr; elsewhere each of them is printed.
+ * Prints a line. On a terminal, from the eleventh equal line in a row on, it rewrites one line
+ * of progress on stderr instead.
  *
  * @param line the line
  */
@@ -22,8 +22,8 @@ export function printRepeated(line: string): void {
   if (Date.now() - shownAt >= INTERVAL) showProgress("");
 }
 
-/** Rewrites the line of progress. */
+/** Rewrites the progress. */
 function showProgress(end: string): void {
   shownAt = Date.now();
-  process.stderr.write(`\r${last} ${times.toLocaleString("en")} times in all${end}`);
+  process.stderr.write(`\r${last} ${times.toLocaleString("en")} times${end}`);
 }

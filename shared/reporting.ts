@@ -1,25 +1,25 @@
-/** Reports on stderr what happens to a script, and ends it when it cannot go on. */
+/** Reports trouble on stderr, and ends the script if it cannot continue. */
 import { clearTimeout, setTimeout } from "node:timers";
 import { IllegalOperationError } from "amqplib";
 import { redact } from "./broker-address.ts";
-import { explain, ExplainedError, isInternalError, words } from "./explain.ts";
-import { exit } from "./leaving.ts";
+import { explain, ExplainedError, isInternalError, messageOf } from "./explain.ts";
+import { exit } from "./shutdown.ts";
 
-/** How long, in milliseconds, to wait for an answer before saying so. */
-export const PATIENCE = 5000;
+/** How long to wait for the broker before reporting it, in milliseconds. */
+export const SLOW = 5000;
 
-/** What the meaning of an error depends on. */
+/** The state of the script, on which the meaning of an error depends. */
 export const state = {
-  /** The address that we are connected to, or tried last. */
+  /** The address of the current or the latest connection. */
   address: new URL("amqp://localhost"),
-  /** A lost connection comes back: what a callback does with its channel is only late. */
+  /** The script has connected, and reconnects by itself: a closed channel is no failure. */
   recovering: false,
-  /** The script is ending: what closing the connection breaks is no failure. */
+  /** The script is ending: errors caused by closing the connection are no failures. */
   leaving: false,
 };
 
 /**
- * Prints a line on stderr, where it does not mix with what a lesson prints.
+ * Prints a line on stderr, apart from the lesson's own output.
  *
  * @param line what happened, or what to do about it
  */
@@ -28,16 +28,15 @@ export function warn(line: string): void {
 }
 
 /**
- * Ends the script with exit code 1: with an explanation or, for a mistake in the code, with
- * its stack trace.
+ * Ends the script with exit code 1, after printing an explanation or, for a bug, the stack trace.
  *
- * @param error whatever was thrown
+ * @param error the value that was thrown
  */
 export function fail(error: unknown): void {
   if (state.leaving) return;
   if (state.recovering && error instanceof IllegalOperationError) {
     return warn(
-      "Too late: the channel is gone. What was not acknowledged comes again.",
+      "Too late: the channel is closed. Unacknowledged messages will come again.",
     );
   }
   const lines = explain(error, state.address);
@@ -48,10 +47,11 @@ export function fail(error: unknown): void {
 }
 
 /**
- * Ends the script with exit code 1 and explanations: first what happened, then what to do.
+ * Ends the script with exit code 1, after printing explanations: first what happened, then what
+ * to do about it.
  *
- * @param explanations the lines of each; a line that stands in several is printed once
- * @returns never
+ * @param explanations the lines of each; a repeated line is printed once
+ * @returns a promise that never resolves
  */
 export function exitWith(explanations: string[][]): Promise<never> {
   state.leaving = true;
@@ -61,43 +61,44 @@ export function exitWith(explanations: string[][]): Promise<never> {
 }
 
 /**
- * Why there is no connection.
+ * Explains why connecting failed.
  *
- * @param error from amqplib's connect
- * @returns the lines
+ * @param error the error from amqplib's connect()
+ * @returns the lines to print
  */
-export function noConnection(error: unknown): string[] {
-  return explain(error, state.address) ?? [`${redact(state.address)}: ${words(error)}`];
+export function connectionFailed(error: unknown): string[] {
+  return explain(error, state.address) ??
+    [`${redact(state.address)}: ${messageOf(error)}`];
 }
 
 /**
- * Why there is no connection any more.
+ * Explains why a connection was lost.
  *
- * @param reason from the "close" of a connection
- * @returns an error that says it
+ * @param reason the error from the "close" event of the connection
+ * @returns an error with the explanation
  */
 export function connectionLost(reason: unknown): ExplainedError {
-  const why = words(reason).replace(/^CONNECTION_FORCED - /, "");
+  const why = messageOf(reason).replace(/^CONNECTION_FORCED - /, "");
   return new ExplainedError(`Lost ${redact(state.address)}: ${why}.`);
 }
 
 /**
- * Ends the script when its connection is lost.
+ * Ends the script if its connection was lost.
  *
- * @param reason from the "close" of a connection; none where we have closed it
+ * @param reason the error from the "close" event; undefined if the script closed the connection
  */
 export function failWhenLost(reason?: Error): void {
   if (reason) fail(isInternalError(reason) ? reason : connectionLost(reason));
 }
 
 /**
- * Waits for an answer of the broker, and says so when it takes more than five seconds. (In a
- * cluster without a majority of its nodes, it takes until they are back.)
+ * Waits for the broker, and reports if it takes more than five seconds. (A cluster without a
+ * majority of its nodes does not respond until they are back.)
  *
- * @param answer what to wait for
- * @param what what the broker has not done yet
- * @param check looks after these five seconds why that may be, and rejects to end the wait
- * @returns the answer
+ * @param answer the promise to wait for
+ * @param what what the broker has not done yet, as in "confirmed the messages"
+ * @param check called after these five seconds; a rejection ends the wait
+ * @returns the resolved value of the promise
  */
 export async function waitFor<T>(
   answer: Promise<T>,
@@ -107,9 +108,9 @@ export async function waitFor<T>(
   let timer: ReturnType<typeof setTimeout> | undefined;
   const checked = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      warn(`RabbitMQ has not ${what} yet. Waiting until it does ...`);
+      warn(`RabbitMQ has not ${what} yet. Still waiting ...`);
       check().catch(reject);
-    }, PATIENCE);
+    }, SLOW);
   });
   try {
     return await Promise.race([answer, checked]);

@@ -1,24 +1,24 @@
-/** Text that came over the wire, made safe to print. */
+/** Makes text from the network safe to print. */
 import type { Buffer } from "node:buffer";
 import { inspect } from "node:util";
 
 /**
- * Quotes text as Python's `%r` does: on one line, with control characters escaped, so that
- * no message can drive the terminal.
+ * Quotes text as Python's `%r` does: on one line, with control characters escaped, so that no
+ * message can control the terminal.
  * https://nodejs.org/api/util.html#utilinspectobject-options
  *
  * @param text the content of a message, read as UTF-8, or a string
- * @returns the quoted text; after 10,000 characters it says how many more there are
+ * @returns the quoted text; beyond 10,000 characters, only the number of the remaining ones
  */
 export function quoted(text: Buffer | string): string {
   return inspect(text.toString(), { breakLength: Infinity });
 }
 
 /**
- * The same without the quotes, for a routing key.
+ * Escapes a routing key: like {@linkcode quoted}, but without the quotes.
  *
- * @param text a string that came over the wire
- * @returns the text on one line, control characters escaped
+ * @param text a string from the network
+ * @returns the text on one line, with control characters escaped
  */
 export function escaped(text: string): string {
   return quoted(text).slice(1, -1);

@@ -1,46 +1,46 @@
-/** Watches a connection and the channels that a lesson opens on it: nothing is lost unsaid. */
+/** Watches a connection and the channels that a lesson opens on it, and reports their errors. */
 import { setTimeout } from "node:timers/promises";
 import { type Channel, type ChannelModel, type ConfirmChannel, connect } from "amqplib";
 import { connectOptions } from "./broker-address.ts";
-import { ExplainedError, words } from "./explain.ts";
-import { PATIENCE, state, waitFor, warn } from "./reporting.ts";
+import { ExplainedError, messageOf } from "./explain.ts";
+import { SLOW, state, waitFor, warn } from "./reporting.ts";
 import { quoted } from "./text.ts";
 
 const DELETED =
-  "It was deleted after it had been declared. To declare it again, run this again.";
-const REFUSED =
-  "A queue is full and rejects more, was deleted, or has too few of its nodes running.";
+  "It was deleted after the script had declared it. Run the script again to declare it.";
+const REJECTED =
+  "A queue is full and rejects messages, was deleted, or has too few nodes running.";
 
-/** How long, in milliseconds, RabbitMQ may take to delete a queue. */
-const DELETION = 500;
+/** How long RabbitMQ may take to delete a queue, in milliseconds. */
+const DELETION_TIME = 500;
 
 /** What may happen to a connection and its channels. */
 export interface ConnectionEvents {
-  /** The connection is closed; there is no reason where we have closed it. */
+  /** The connection was closed; by the script itself if there is no reason. */
   closed(reason?: Error): void;
-  /** The broker closed a channel, or cancelled the consumer of a queue. */
+  /** The broker closed a channel or cancelled a consumer. */
   lost(reason: Error): void;
-  /** The lesson's own callback threw, or a message came back that it does not expect. */
+  /** A callback of the lesson threw, or the broker returned a message unexpectedly. */
   failed(error: Error): void;
 }
 
 /**
- * Watches a connection, and every channel from the moment when it is opened: amqplib turns
- * the "error" event of a channel without a listener into a broken connection.
+ * Watches a connection, and every channel as soon as it is opened. (If a channel's "error" event
+ * has no listener, amqplib breaks the connection.)
  * https://amqp-node.github.io/amqplib/channel_api.html#channel_events
  *
  * @param connection the connection; its createChannel and createConfirmChannel are wrapped
- * @param events what to call
- * @returns the channels opened on it, a list that grows
+ * @param events the functions to call
+ * @returns the channels opened so far; the list grows
  */
 export function watch(connection: ChannelModel, events: ConnectionEvents): Channel[] {
-  connection.on("error", () => {}); // "close" follows, with the same reason.
+  connection.on("error", () => {}); // "close" follows, with the same error.
   connection.on("close", events.closed);
   // https://www.rabbitmq.com/docs/connection-blocked
   connection.on("blocked", (reason) => {
-    warn(`The broker takes no messages for now: ${reason}. Waiting until it does ...`);
+    warn(`The broker does not accept messages: ${reason}. Waiting until it does ...`);
   });
-  connection.on("unblocked", () => warn("The broker takes messages again."));
+  connection.on("unblocked", () => warn("The broker accepts messages again."));
 
   const channels: Channel[] = [];
   const createChannel = connection.createChannel.bind(connection);
@@ -51,7 +51,7 @@ export function watch(connection: ChannelModel, events: ConnectionEvents): Chann
     channel.on("error", events.lost);
     channel.on("handler-error", events.failed);
     channel.on("return", ({ fields: { routingKey } }) => {
-      if (channel.listenerCount("return") > 1) return; // The lesson has a listener of its own.
+      if (channel.listenerCount("return") > 1) return; // The lesson has its own listener.
       events.failed(queueDeleted(routingKey));
     });
 
@@ -59,24 +59,24 @@ export function watch(connection: ChannelModel, events: ConnectionEvents): Chann
     const assertExchange = channel.assertExchange.bind(channel);
     const consume = channel.consume.bind(channel);
     channel.assertQueue = (...args) =>
-      waitFor(assertQueue(...args), "declared a queue");
+      waitFor(assertQueue(...args), "declared the queue");
     channel.assertExchange = (...args) =>
-      waitFor(assertExchange(...args), "declared an exchange");
+      waitFor(assertExchange(...args), "declared the exchange");
 
     const queues = new Map<string, string>(); // By consumer tag.
-    let latest = ""; // A consumer may be cancelled before its tag is known here.
+    let latest = ""; // A consumer may be cancelled before its tag is known.
     channel.consume = async (queue, ...rest) => {
       latest = queue;
-      const consumer = await waitFor(consume(queue, ...rest), "started a consumer");
+      const consumer = await waitFor(consume(queue, ...rest), "started the consumer");
       queues.set(consumer.consumerTag, queue);
       return consumer;
     };
     channel.on("cancel", async ({ consumerTag }) => {
       const queue = queues.get(consumerTag) ?? latest;
-      await setTimeout(DELETION); // RabbitMQ cancels the consumer before the queue is gone.
+      await setTimeout(DELETION_TIME); // RabbitMQ cancels the consumer first.
       const fate = await isDeleted(queue);
       const known = fate ? ", because the queue was deleted" : "";
-      const why = fate === false ? ", though the queue is still there" : known;
+      const why = fate === false ? ", although the queue still exists" : known;
       events.lost(
         new Error(`RabbitMQ cancelled the consumer of ${quoted(queue)}${why}`),
       );
@@ -90,10 +90,10 @@ export function watch(connection: ChannelModel, events: ConnectionEvents): Chann
   return channels;
 }
 
-/** Counts the confirms of a channel, and says so when they are refused or long in coming. */
+/** Counts the confirms of a channel, and reports messages that are rejected or not confirmed. */
 function watchConfirms(channel: ConfirmChannel): ConfirmChannel {
   let confirmed = 0;
-  let queue = ""; // The latest that the default exchange was to route to.
+  let queue = ""; // The latest queue addressed through the default exchange.
   const publish = channel.publish.bind(channel);
   channel.publish = (exchange, routingKey, content, options, callback) => {
     if (exchange === "") queue = routingKey;
@@ -103,35 +103,33 @@ function watchConfirms(channel: ConfirmChannel): ConfirmChannel {
     });
   };
 
-  // RabbitMQ may neither confirm nor return what was on its way to a queue that is deleted.
+  // RabbitMQ may neither confirm nor return messages in flight to a queue that is deleted.
   const check = async () => {
     if (queue && await isDeleted(queue)) throw queueDeleted(queue);
   };
   const waitForConfirms = channel.waitForConfirms.bind(channel);
   channel.waitForConfirms = async () => {
     try {
-      return await waitFor(waitForConfirms(), "confirmed", check);
+      return await waitFor(waitForConfirms(), "confirmed the messages", check);
     } catch (error) {
-      if (words(error) !== "message nacked") throw error;
-      const refused = "RabbitMQ refused a message (basic.nack).";
+      if (messageOf(error) !== "message nacked") throw error;
+      const rejected = "RabbitMQ rejected a message (basic.nack)";
       throw new ExplainedError(
-        `${refused} It had confirmed ${confirmed} before.\n${REFUSED}`,
+        `${rejected}, after it had confirmed ${confirmed}.\n${REJECTED}`,
       );
     }
   };
   return channel;
 }
 
-/** Whether a queue has been deleted; undefined where the broker does not tell. */
+/** Tells whether a queue has been deleted; undefined if the broker does not answer. */
 async function isDeleted(queue: string): Promise<boolean | undefined> {
-  // On a connection of its own, since RabbitMQ may have stopped reading from the other.
+  // On a new connection, because RabbitMQ may have stopped reading from the other.
   const options = connectOptions(state.address);
-  const connection = await connect(options, { timeout: PATIENCE }).catch(() =>
-    undefined
-  );
+  const connection = await connect(options, { timeout: SLOW }).catch(() => undefined);
   connection?.on("error", () => {});
   const channel = await connection?.createChannel().catch(() => undefined);
-  channel?.on("error", () => {}); // checkQueue() rejects, which says the same.
+  channel?.on("error", () => {}); // checkQueue() rejects with the same error.
   const answer = await channel?.checkQueue(queue).then(
     () => false,
     (error) => error.code === 404 || undefined,
@@ -140,11 +138,11 @@ async function isDeleted(queue: string): Promise<boolean | undefined> {
   return answer;
 }
 
-/** The end of a producer whose queue is not there any more. */
+/** The error of a producer whose queue was deleted. */
 function queueDeleted(queue: string): ExplainedError {
   return new ExplainedError(
-    `RabbitMQ dropped a message, since there is no queue ${
+    `RabbitMQ dropped a message, because the queue ${
       quoted(queue)
-    } any more.\n${DELETED}`,
+    } no longer exists.\n${DELETED}`,
   );
 }

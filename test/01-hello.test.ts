@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { messagesOn, onEveryRuntime, WAITING_FOR_MESSAGES } from "./lib/lesson-test.ts";
 
 onEveryRuntime("01-hello", (test) => {
-  test("a message waits on its queue until the consumer comes", async ({ run, virtualHost }) => {
+  test("a message waits in its queue until the consumer starts", async ({ run, virtualHost }) => {
     const send = run("01-hello/send.ts");
     expect(await send.exitCode).toBe(0);
     expect(send.stdout).toEqual(["[x] Sent 'Hello World!'"]);
@@ -19,7 +19,7 @@ onEveryRuntime("01-hello", (test) => {
     expect(await messagesOn(virtualHost, "hello")).toBe(0);
   });
 
-  test("the consumer may come first, and gets the messages in the order they were sent", async ({ run }) => {
+  test("the consumer may start first, and receives the messages in the order in which they were sent", async ({ run }) => {
     const receive = run("01-hello/receive.ts");
     await receive.prints(WAITING_FOR_MESSAGES);
     for (const word of ["one", "two", "three"]) {
@@ -33,7 +33,7 @@ onEveryRuntime("01-hello", (test) => {
     ]);
   });
 
-  test("the words of a message arrive as they were typed", async ({ run }) => {
+  test("the words of a message arrive as typed", async ({ run }) => {
     const typed = [
       "007",
       "1e3",
@@ -61,12 +61,12 @@ onEveryRuntime("01-hello", (test) => {
     expect(received).toEqual(["1", "2", "3", "4"].map((n) => `[x] Received '${n}'`));
   });
 
-  test("several consumers may come to a new queue at the same moment", async ({ run }) => {
+  test("several consumers may start on a new queue at the same moment", async ({ run }) => {
     const consumers = [1, 2, 3, 4].map(() => run("01-hello/receive.ts"));
     await Promise.all(consumers.map((receive) => receive.prints(WAITING_FOR_MESSAGES)));
-    expect(await run("01-hello/send.ts", "all here?").exitCode).toBe(0);
+    expect(await run("01-hello/send.ts", "to one of four").exitCode).toBe(0);
     await Promise.any(
-      consumers.map((receive) => receive.prints("[x] Received 'all here?'")),
+      consumers.map((receive) => receive.prints("[x] Received 'to one of four'")),
     );
     for (const receive of consumers) expect(await receive.stop()).toBe(0);
     expect(consumers.flatMap(({ stderr }) => stderr)).toEqual([]);

@@ -33,7 +33,7 @@ onEveryRuntime("02-work-queues", (test) => {
     expect(performance.now() - started).toBeGreaterThan(1900);
   });
 
-  test("fair dispatch: who is busy gets no other task", async ({ run, runTwo }) => {
+  test("fair dispatch: a busy worker gets no other task", async ({ run, runTwo }) => {
     const workers = await runTwo("02-work-queues/worker.ts", WAITING_FOR_MESSAGES);
     await run("02-work-queues/new-task.ts", "long..........").exitCode;
     await Promise.race(
@@ -50,30 +50,30 @@ onEveryRuntime("02-work-queues", (test) => {
     ]);
   });
 
-  test("--prefetch lets a worker take several tasks at once", async ({ run }) => {
+  test("with --prefetch, a worker takes several tasks at once", async ({ run }) => {
     await run("02-work-queues/new-task.ts", "task...", "--count", "3").exitCode;
     const worker = run("02-work-queues/worker.ts", "--prefetch", "3");
     await worker.prints("[x] Received 'task...'", 3);
     expect(worker.stdout).not.toContain("[x] Done");
   });
 
-  test("a killed worker's task goes to another, who does it", async ({ run, runTwo, virtualHost }) => {
+  test("the task of a killed worker goes to another, which does it", async ({ run, runTwo, virtualHost }) => {
     const workers = await runTwo("02-work-queues/worker.ts", WAITING_FOR_MESSAGES);
     await run("02-work-queues/new-task.ts", "precious..").exitCode;
     const received = workers.map((worker) =>
       worker.prints("[x] Received 'precious..'").then(() => worker)
     );
-    const doomed = await Promise.any(received);
-    doomed.signal("SIGKILL");
-    const [heir = doomed] = workers.filter((worker) => worker !== doomed);
-    await heir.prints("[x] Received 'precious..'");
-    await heir.prints("[x] Done");
-    expect(doomed.stdout).not.toContain("[x] Done");
-    expect(await heir.stop()).toBe(0);
+    const killed = await Promise.any(received);
+    killed.signal("SIGKILL");
+    const [survivor = killed] = workers.filter((worker) => worker !== killed);
+    await survivor.prints("[x] Received 'precious..'");
+    await survivor.prints("[x] Done");
+    expect(killed.stdout).not.toContain("[x] Done");
+    expect(await survivor.stop()).toBe(0);
     expect(await messagesOn(virtualHost, "task_queue")).toBe(0);
   });
 
-  test("--count sends the task so many times, each of them confirmed and persistent", async ({ run, virtualHost }) => {
+  test("--count sends the task several times, confirmed and persistent", async ({ run, virtualHost }) => {
     const newTask = run("02-work-queues/new-task.ts", "again", "--count", "1200");
     expect(await newTask.exitCode).toBe(0);
     expect(newTask.stdout).toEqual(Array(1200).fill("[x] Sent 'again'"));

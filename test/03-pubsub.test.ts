@@ -16,7 +16,7 @@ onEveryRuntime("03-pubsub", (test) => {
     }
   });
 
-  test("who comes late misses what was said before", async ({ run }) => {
+  test("a late subscriber misses earlier messages", async ({ run }) => {
     const early = run("03-pubsub/receive-logs.ts");
     await early.prints(WAITING_FOR_LOGS);
     await run("03-pubsub/emit-log.ts", "first").exitCode;
@@ -28,12 +28,12 @@ onEveryRuntime("03-pubsub", (test) => {
     expect(late.stdout).toEqual([WAITING_FOR_LOGS, "[x] 'second one'"]);
   });
 
-  test("without a subscriber the producer says that the message was dropped", async ({ run }) => {
+  test("without a subscriber, the producer reports that the message was dropped", async ({ run }) => {
     const emit = run("03-pubsub/emit-log.ts", "hello?");
     expect(await emit.exitCode).toBe(0);
     expect(emit.stdout).toEqual(["[x] Sent 'hello?'"]);
     expect(emit.stderr).toEqual([
-      "[!] No queue is bound: RabbitMQ dropped it.",
+      "[!] No queue is bound: RabbitMQ dropped the message.",
     ]);
   });
 });

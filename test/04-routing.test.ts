@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { onEveryRuntime, waitingForLogsOf } from "./lib/lesson-test.ts";
 
 onEveryRuntime("04-routing", (test) => {
-  test("a consumer gets the severities it has named, and no others", async ({ run }) => {
+  test("a consumer receives the severities it has named, and no others", async ({ run }) => {
     const errors = run("04-routing/receive-logs.ts", "error");
     const most = run("04-routing/receive-logs.ts", "info", "error");
     await errors.prints(waitingForLogsOf("error"));
@@ -21,7 +21,7 @@ onEveryRuntime("04-routing", (test) => {
     ]);
     expect(emits.map((emit) => emit.stderr)).toEqual([
       [],
-      ["[!] No queue is bound for 'warning': RabbitMQ dropped it."],
+      ["[!] No binding matches 'warning': RabbitMQ dropped the message."],
       [],
     ]);
 
@@ -47,19 +47,19 @@ onEveryRuntime("04-routing", (test) => {
     const seven = run("04-routing/emit-log.ts", "7", "no");
     expect(await seven.exitCode).toBe(0);
     expect(seven.stderr).toEqual([
-      "[!] No queue is bound for '7': RabbitMQ dropped it.",
+      "[!] No binding matches '7': RabbitMQ dropped the message.",
     ]);
     await run("04-routing/emit-log.ts", "007", "yes").exitCode;
     await logs.prints("[x] 007: 'yes'");
   });
 
-  test("without a severity the consumer says how it is used", async ({ run }) => {
+  test("without a severity, the consumer prints its usage", async ({ run }) => {
     const logs = run("04-routing/receive-logs.ts");
     expect(await logs.exitCode).toBe(1);
-    expect(logs.stdout.join("")).toBe(""); // yargs prints an empty line there on Bun.
+    expect(logs.stdout.join("")).toBe(""); // On Bun, yargs prints an empty line.
     expect(logs.stderr[0]).toBe(
       "Usage: npx tsx 04-routing/receive-logs.ts <severity..>",
     );
-    expect(logs.stderr.at(-1)).toBe("Name one severity or more, as in: info error");
+    expect(logs.stderr.at(-1)).toBe("Specify at least one severity, such as: error");
   });
 });

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { onEveryRuntime, waitingForLogsOf } from "./lib/lesson-test.ts";
 
-/** Which routing keys each list of patterns lets through. */
+/** The routing keys that each list of patterns matches. */
 const cases = [
   { patterns: ["kern.*"], keys: ["kern.critical"] },
   { patterns: ["*.critical"], keys: ["kern.critical"] },
@@ -17,7 +17,7 @@ const cases = [
 const allKeys = ["kern", "kern.critical", "kern.disk.full", "app.db.critical", ""];
 
 onEveryRuntime("05-topics", (test) => {
-  test("* is one word, # is zero or more", async ({ run }) => {
+  test("* matches exactly one word, # matches zero or more", async ({ run }) => {
     const consumers = cases.map(({ patterns }) =>
       run("05-topics/receive-logs.ts", ...patterns)
     );
@@ -35,25 +35,25 @@ onEveryRuntime("05-topics", (test) => {
     for (const [i, logs] of consumers.entries()) {
       const expected = cases[i]?.keys.map((key) => `[x] ${key}: 'message'`) ?? [];
       for (const line of expected) await logs.prints(line);
-      expect(logs.stdout.slice(1).toSorted()).toEqual(expected.toSorted()); // Each of them once.
+      expect(logs.stdout.slice(1).toSorted()).toEqual(expected.toSorted()); // Each exactly once.
     }
   });
 
-  test("without a fitting pattern the producer says that the message was dropped", async ({ run }) => {
+  test("if no pattern matches, the producer reports that the message was dropped", async ({ run }) => {
     const logs = run("05-topics/receive-logs.ts", "kern.*");
     await logs.prints(waitingForLogsOf("kern.*"));
     const emit = run("05-topics/emit-log.ts");
     expect(await emit.exitCode).toBe(0);
     expect(emit.stdout).toEqual(["[x] Sent anonymous.info: 'Hello World!'"]);
     expect(emit.stderr).toEqual([
-      "[!] No queue is bound for 'anonymous.info': RabbitMQ dropped it.",
+      "[!] No binding matches 'anonymous.info': RabbitMQ dropped the message.",
     ]);
   });
 
-  test("without a pattern the consumer says how it is used", async ({ run }) => {
+  test("without a pattern, the consumer prints its usage", async ({ run }) => {
     const logs = run("05-topics/receive-logs.ts");
     expect(await logs.exitCode).toBe(1);
     expect(logs.stderr[0]).toBe("Usage: npx tsx 05-topics/receive-logs.ts <pattern..>");
-    expect(logs.stderr.at(-1)).toBe('Name one pattern or more, as in: "kern.*" "#"');
+    expect(logs.stderr.at(-1)).toBe('Specify at least one pattern, such as: "kern.*"');
   });
 });

@@ -6,7 +6,7 @@ import { AWAITING_REQUESTS, onChannel, onEveryRuntime } from "./lib/lesson-test.
 const FIB_300 = "222232244629420445529739893461909967206666939096499764990979600";
 
 onEveryRuntime("06-rpc", (test) => {
-  test("the client asks, the server answers", async ({ run }) => {
+  test("the client sends a request, the server replies", async ({ run }) => {
     const server = run("06-rpc/server.ts");
     await server.prints(AWAITING_REQUESTS);
     const client = run("06-rpc/client.ts");
@@ -17,7 +17,7 @@ onEveryRuntime("06-rpc", (test) => {
     expect([...client.stderr, ...server.stderr]).toEqual([]);
   });
 
-  test("the answers are exact, in the order of the questions", async ({ run }) => {
+  test("the replies are exact, and printed in the order of the requests", async ({ run }) => {
     await run("06-rpc/server.ts").prints(AWAITING_REQUESTS);
     const client = run("06-rpc/client.ts", "0", "1", "79", "300");
     expect(await client.exitCode).toBe(0);
@@ -29,7 +29,7 @@ onEveryRuntime("06-rpc", (test) => {
     ]);
   });
 
-  test("a request waits for a server that is away", async ({ run }) => {
+  test("a request waits until the server is back", async ({ run }) => {
     const first = run("06-rpc/server.ts");
     await first.prints(AWAITING_REQUESTS);
     expect(await first.stop()).toBe(0);
@@ -45,8 +45,8 @@ onEveryRuntime("06-rpc", (test) => {
     await onChannel(virtualHost, async (channel) => {
       const client = await FibonacciRpcClient.open(channel);
       const numbers = Array.from({ length: 200 }, (_, i) => i % 100);
-      const answers = await Promise.all(numbers.map((n) => client.call(n)));
-      expect(answers).toEqual(numbers.map((n) => fib(n)));
+      const replies = await Promise.all(numbers.map((n) => client.call(n)));
+      expect(replies).toEqual(numbers.map((n) => fib(n)));
     });
     expect(await server.stop()).toBe(0); // After its end, all its output is here.
     expect(server.stdout.filter((line) => line.startsWith("[.]"))).toHaveLength(200);
@@ -62,11 +62,11 @@ onEveryRuntime("06-rpc", (test) => {
     }
   });
 
-  test("it answers a client with direct reply-to, as today's official one", async ({ run, virtualHost }) => {
+  test("the server replies to a client with direct reply-to, such as today's official one", async ({ run, virtualHost }) => {
     await run("06-rpc/server.ts").prints(AWAITING_REQUESTS);
     await onChannel(virtualHost, async (channel) => {
       const replyTo = "amq.rabbitmq.reply-to"; // https://www.rabbitmq.com/docs/direct-reply-to
-      const answer = new Promise((resolve) => {
+      const reply = new Promise((resolve) => {
         channel.consume(replyTo, (message) => resolve(message?.content.toString()), {
           noAck: true,
         });
@@ -75,29 +75,29 @@ onEveryRuntime("06-rpc", (test) => {
         replyTo,
         correlationId: "1",
       });
-      expect(await answer).toBe("832040");
+      expect(await reply).toBe("832040");
     });
   });
 
-  test("without a server that ever was, the client says so at once", async ({ run }) => {
+  test("without rpc_queue, the client fails at once", async ({ run }) => {
     const client = run("06-rpc/client.ts", "30", "--timeout", "60");
     expect(await client.exitCode).toBe(1);
     expect(client.stderr).toEqual([
-      "[!] fib(30): there is no rpc_queue, so there is no server. Start one: npx tsx 06-rpc/server.ts",
+      "[!] fib(30): rpc_queue does not exist, so no server is running. Start one: npx tsx 06-rpc/server.ts",
     ]);
   });
 
-  test("the client asks only for whole numbers from 0", async ({ run }) => {
+  test("the client rejects anything but whole numbers from 0", async ({ run }) => {
     for (const n of ["-1", "1.5", "x", "", "1e3", "0x10", "30 "]) {
       const client = run("06-rpc/client.ts", n);
       expect(await client.exitCode).toBe(1);
-      expect(client.stdout.join("")).toBe(""); // yargs prints an empty line there on Bun.
-      expect(client.stderr.at(-1)).toBe("n is 0 or more, in digits");
+      expect(client.stdout.join("")).toBe(""); // On Bun, yargs prints an empty line.
+      expect(client.stderr.at(-1)).toBe("n must be 0, 1, 2, ...");
     }
   });
 });
 
-/** The n-th Fibonacci number, counted another way than the server does. */
+/** The n-th Fibonacci number, by another algorithm than the server's. */
 function fib(n: number): bigint {
   if (n < 2) return BigInt(n);
   const half = fib(n >> 1);

@@ -9,8 +9,8 @@ import {
 } from "./lib/lesson-test.ts";
 
 onEveryRuntime("all lessons", (test) => {
-  test("none of them leaves a queue behind that is neither durable nor exclusive", async ({ run, virtualHost }) => {
-    const staying = [
+  test("every queue is either durable or exclusive", async ({ run, virtualHost }) => {
+    const consumers = [
       run("01-hello/receive.ts").prints(WAITING_FOR_MESSAGES),
       run("02-work-queues/worker.ts").prints(WAITING_FOR_MESSAGES),
       run("03-pubsub/receive-logs.ts").prints(WAITING_FOR_LOGS),
@@ -18,8 +18,8 @@ onEveryRuntime("all lessons", (test) => {
       run("05-topics/receive-logs.ts", "#").prints(waitingForLogsOf("#")),
       run("06-rpc/server.ts").prints(AWAITING_REQUESTS),
     ];
-    await Promise.all(staying);
-    const leaving = [
+    await Promise.all(consumers);
+    const producers = [
       "01-hello/send.ts",
       "02-work-queues/new-task.ts",
       "03-pubsub/emit-log.ts",
@@ -27,7 +27,7 @@ onEveryRuntime("all lessons", (test) => {
       "05-topics/emit-log.ts",
       "06-rpc/client.ts",
     ].map((script) => run(script));
-    for (const program of leaving) expect(await program.exitCode).toBe(0);
+    for (const program of producers) expect(await program.exitCode).toBe(0);
 
     const queues = await callManagement(
       inject("broker"),

@@ -1,9 +1,9 @@
-/** What every script does with a command line, or an address, that cannot be right. */
+/** Invalid command lines and addresses, for every script. */
 import { expect } from "vitest";
 import { freePort } from "../scripts/lib/rabbitmq-node.ts";
 import { onEveryRuntime } from "./lib/lesson-test.ts";
 
-/** Every script, with the least it needs to start. */
+/** Every script, with its required arguments. */
 const scripts: [script: string, ...args: string[]][] = [
   ["01-hello/send.ts"],
   ["01-hello/receive.ts"],
@@ -34,16 +34,16 @@ onEveryRuntime("bad input", (test) => {
     for (const [script, ...args] of scripts) {
       const program = run(script, ...args, "--bogus");
       expect(await program.exitCode).toBe(1);
-      expect(program.stdout.join("")).toBe(""); // yargs prints an empty line there on Bun.
+      expect(program.stdout.join("")).toBe(""); // On Bun, yargs prints an empty line.
       expect(program.stderr[0]).toMatch(`Usage: npx tsx ${script}`);
       expect(program.stderr.at(-1)).toBe("Unknown argument: bogus");
     }
   });
 
-  test("a word too many, a number that is none: the usage, and one line", async ({ run }) => {
-    const prefetch = "--prefetch takes 1 to 65535";
-    const count = "--count takes 1 or more";
-    const timeout = "--timeout takes up to 86400";
+  test("an extra argument or an invalid number: the usage, and one line", async ({ run }) => {
+    const prefetch = "--prefetch must be 1-65535";
+    const count = "--count must be positive";
+    const timeout = "--timeout must be 1-86400";
     const mistakes: [line: string, script: string, ...args: string[]][] = [
       ["Unknown argument: x", "01-hello/receive.ts", "x"],
       ["Unknown argument: x", "02-work-queues/worker.ts", "x"],
@@ -66,22 +66,22 @@ onEveryRuntime("bad input", (test) => {
     for (const [line, script, ...args] of mistakes) {
       const program = run(script, ...args);
       expect(await program.exitCode).toBe(1);
-      expect(program.stdout.join("")).toBe(""); // yargs prints an empty line there on Bun.
+      expect(program.stdout.join("")).toBe(""); // On Bun, yargs prints an empty line.
       expect(program.stderr[0]).toMatch(`Usage: npx tsx ${script}`);
       expect(program.stderr.at(-1)).toBe(line);
     }
   });
 
-  test("no broker: every script says where it looked and what to do", async ({ runWith }) => {
+  test("no broker: every script reports the address and what to do", async ({ runWith }) => {
     const AMQP_URL = `amqp://me:secret@127.0.0.1:${await freePort()}/here`;
     for (const [script, ...args] of scripts) {
       const started = performance.now();
       const program = runWith({ env: { AMQP_URL } }, script, ...args);
       expect(await program.exitCode).toBe(1);
       expect(performance.now() - started).toBeLessThan(10_000);
-      expect(program.stdout.join("")).toBe(""); // yargs prints an empty line there on Bun.
+      expect(program.stdout.join("")).toBe(""); // On Bun, yargs prints an empty line.
       expect(program.stderr).toEqual([
-        `[!] Nothing listens at ${AMQP_URL.replace("secret", "***")}.`,
+        `[!] Nothing is listening at ${AMQP_URL.replace("secret", "***")}.`,
         "[!] Start a broker in another terminal: npm run broker",
       ]);
     }

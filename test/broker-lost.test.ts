@@ -1,4 +1,4 @@
-/** The broker goes away and comes back, in every way it can, under every script that stays; and it refuses messages. */
+/** The broker stops and returns in every possible way, under every consumer; and it blocks producers. */
 import { setInterval, setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import {
@@ -22,8 +22,8 @@ import {
 } from "./lib/lesson-test.ts";
 import { runtimesToTest } from "./lib/runtimes.ts";
 
-/** Every script that stays, when it is ready, and how to see that it works: a producer, and what the consumer prints. */
-const stayers = [
+/** Every consumer: the line it prints when it is ready, and, to see that it works, a producer and the line it then prints. */
+const consumers = [
   {
     script: ["01-hello/receive.ts"],
     ready: WAITING_FOR_MESSAGES,
@@ -62,13 +62,13 @@ const stayers = [
   },
 ];
 
-withOwnNode("a broker that goes and comes back", (programs) => {
+withOwnNode("a broker that stops and returns", (programs) => {
   let node: RabbitMQNode;
   let broker: Broker;
-  /** A virtual host for each runtime, since their consumers would take each other's messages. */
+  /** A virtual host for each runtime, so that consumers do not take each other's messages. */
   const virtualHosts = new Map<Runtime, string>();
-  /** What runs through all of the tests. */
-  const staying: {
+  /** The consumers, which run throughout all tests. */
+  const running: {
     program: Program;
     runtime: Runtime;
     ready: string;
@@ -95,8 +95,8 @@ withOwnNode("a broker that goes and comes back", (programs) => {
     for (const runtime of runtimesToTest) {
       const AMQP_URL = await createVirtualHost(broker);
       virtualHosts.set(runtime, AMQP_URL);
-      for (const { script: [script = "", ...args], ...rest } of stayers) {
-        staying.push({
+      for (const { script: [script = "", ...args], ...rest } of consumers) {
+        running.push({
           program: runScript(runtime, script, args, { env: { AMQP_URL } }),
           runtime,
           ...rest,
@@ -104,38 +104,38 @@ withOwnNode("a broker that goes and comes back", (programs) => {
       }
     }
     await Promise.all(
-      staying.map(({ program, ready }) => program.prints(ready, 1, 60)),
+      running.map(({ program, ready }) => program.prints(ready, 1, 60)),
     );
   });
 
   afterAll(async () => {
-    for (const { program } of staying) program.signal("SIGKILL");
-    await Promise.all(staying.map(({ program }) => program.exitCode));
+    for (const { program } of running) program.signal("SIGKILL");
+    await Promise.all(running.map(({ program }) => program.exitCode));
     await node?.stop();
   });
 
-  /** Loses the broker and gets it back; afterwards each script has said both, once, and works as before. */
-  async function loseAndComeBack(
-    lose: () => Promise<void>,
-    comeBack: () => Promise<void>,
+  /** Stops the broker and starts it again. Every consumer must report both, once, and work as before. */
+  async function stopAndReturn(
+    stop: () => Promise<void>,
+    start: () => Promise<void>,
   ): Promise<void> {
-    const before = staying.map(({ program }) => ({
+    const before = running.map(({ program }) => ({
       said: program.stderr.length,
       printed: program.stdout.length,
     }));
-    await lose();
+    await stop();
     await Promise.all(
-      staying.map(({ program }, i) =>
+      running.map(({ program }, i) =>
         program.warns(/Lost amqp:/, (before[i]?.said ?? 0) / 2 + 1, 60)
       ),
     );
-    await comeBack();
+    await start();
     await Promise.all(
-      staying.map(({ program }, i) =>
+      running.map(({ program }, i) =>
         program.warns(/Back: /, (before[i]?.said ?? 0) / 2 + 1, 60)
       ),
     );
-    for (const [i, { program, runtime, producer, line }] of staying.entries()) {
+    for (const [i, { program, runtime, producer, line }] of running.entries()) {
       expect(program.stderr.slice(before[i]?.said)).toEqual([
         expect.stringMatching(
           /^\[!\] Lost amqp:\/\/guest:\*\*\*@127\.0\.0\.1:\d+\/by-example-\w+: .+\. Reconnecting \.\.\.$/,
@@ -152,12 +152,12 @@ withOwnNode("a broker that goes and comes back", (programs) => {
     }
   }
 
-  test("its connections are closed from the management side", () =>
-    loseAndComeBack(async () => {
+  test("connections are closed through the management API", () =>
+    stopAndReturn(async () => {
       // The API lists a connection some time after it was opened.
       for await (const _ of setInterval(100)) {
         const connections = await callManagement(broker, "GET", "connections");
-        if (Array.isArray(connections) && connections.length >= staying.length) {
+        if (Array.isArray(connections) && connections.length >= running.length) {
           for (const { name } of connections) {
             await callManagement(
               broker,
@@ -170,26 +170,26 @@ withOwnNode("a broker that goes and comes back", (programs) => {
       }
     }, async () => {}));
 
-  test("an orderly restart: tasks survive, and Ctrl-C works while the broker is away", async () => {
+  test("an orderly restart: tasks survive, and Ctrl-C works while the broker is down", async () => {
     const elsewhere = await createVirtualHost(broker);
     expect(
       await run(runtimeAt(0), ["02-work-queues/new-task.ts", "kept"], elsewhere)
         .exitCode,
     ).toBe(0);
-    const waiting = runtimesToTest.map((runtime) => {
+    const starting = runtimesToTest.map((runtime) => {
       const receive = run(runtime, ["03-pubsub/receive-logs.ts"]);
       return receive.prints(WAITING_FOR_LOGS).then(() => receive);
     });
-    const leavers = await Promise.all(waiting);
+    const stopped = await Promise.all(starting);
     for (const runtime of runtimesToTest) {
       run(runtime, ["03-pubsub/emit-log.ts", "ready?"]);
     }
-    for (const leaver of leavers) await leaver.prints("[x] 'ready?'");
-    await loseAndComeBack(() => node.pause(), async () => {
-      for (const leaver of leavers) {
-        await leaver.warns(/^\[!\] Lost /);
+    for (const receive of stopped) await receive.prints("[x] 'ready?'");
+    await stopAndReturn(() => node.pause(), async () => {
+      for (const receive of stopped) {
+        await receive.warns(/^\[!\] Lost /);
         const asked = performance.now();
-        expect(await leaver.stop()).toBe(0);
+        expect(await receive.stop()).toBe(0);
         expect(performance.now() - asked).toBeLessThan(2000);
       }
       await node.start();
@@ -199,14 +199,14 @@ withOwnNode("a broker that goes and comes back", (programs) => {
     );
   });
 
-  test("a crash (-9): who waits for an answer is told", async () => {
+  test("a crash (-9): waiting clients report it", async () => {
     const elsewhere = await createVirtualHost(broker);
     await onChannel(elsewhere, (channel) => channel.assertQueue("rpc_queue", QUORUM));
     const clients = runtimesToTest.map((runtime) =>
       run(runtime, ["06-rpc/client.ts", "1", "2", "--timeout", "60"], elsewhere)
     );
     await Promise.all(clients.map((client) => client.prints("[x] Requesting fib(2)")));
-    await loseAndComeBack(() => node.crash(), () => node.start());
+    await stopAndReturn(() => node.crash(), () => node.start());
     for (const client of clients) {
       expect(await client.exitCode).toBe(1);
       expect(client.stderr).toEqual([expect.stringMatching(/^\[!\] Lost amqp:.*\.$/)]);
@@ -214,20 +214,20 @@ withOwnNode("a broker that goes and comes back", (programs) => {
   });
 
   test(
-    "nothing confirmed is lost: workers are killed, and the broker crashes in the middle",
+    "no confirmed task is lost, although workers are killed and the broker crashes",
     async () => {
       const elsewhere = await createVirtualHost(broker);
       await onChannel(
         elsewhere,
         (channel) => channel.assertQueue("task_queue", QUORUM),
       );
-      await sleep(2500); // A quorum queue younger than 2 s may not survive a crash; nothing tells when it is old enough.
+      await sleep(2500); // A quorum queue younger than 2 s may not survive a crash, and nothing reports its state.
 
       const workers: Program[] = [];
-      let enough = false;
-      /** A worker that is killed after some tasks, and replaced, again and again. */
-      const mortalWorker = async (runtime: Runtime) => {
-        while (!enough) {
+      let isOver = false;
+      /** Starts a worker, kills it after some tasks, and starts another. */
+      const startAndKill = async (runtime: Runtime) => {
+        while (!isOver) {
           const worker = run(runtime, ["02-work-queues/worker.ts"], elsewhere);
           workers.push(worker);
           await worker.prints(/Received/, 10 + Math.floor(Math.random() * 60), 30)
@@ -236,7 +236,7 @@ withOwnNode("a broker that goes and comes back", (programs) => {
           await worker.exitCode;
         }
       };
-      const shift = [0, 1, 2].map((i) => mortalWorker(runtimeAt(i)));
+      const killing = [0, 1, 2].map((i) => startAndKill(runtimeAt(i)));
 
       const sent = new Map<string, number>();
       for (let i = 0; i < 20; i++) {
@@ -256,11 +256,11 @@ withOwnNode("a broker that goes and comes back", (programs) => {
           newTask.stdout.filter((line) => line.startsWith("[x] Sent")).length,
         );
       }
-      enough = true;
+      isOver = true;
       for (const worker of workers) worker.signal("SIGKILL");
-      await Promise.all(shift);
+      await Promise.all(killing);
 
-      // Whatever is left is done by workers that nobody kills.
+      // The remaining tasks are done by workers that are not killed.
       const last = runtimesToTest.map((runtime) =>
         run(runtime, ["02-work-queues/worker.ts"], elsewhere)
       );
@@ -280,7 +280,7 @@ withOwnNode("a broker that goes and comes back", (programs) => {
     120_000,
   );
 
-  test("a memory alarm: a producer says that it waits, and goes on when the alarm is over", async () => {
+  test("a memory alarm: a producer reports that it waits, and continues when the alarm is over", async () => {
     onTestFinished(() => node.control("set_vm_memory_high_watermark", "0.6"));
     await node.control("set_vm_memory_high_watermark", "0");
     const producers = runtimesToTest.map((runtime) =>
@@ -288,20 +288,20 @@ withOwnNode("a broker that goes and comes back", (programs) => {
     );
     for (const producer of producers) {
       await producer.warns(
-        /^\[!\] The broker takes no messages for now: low on memory\. Waiting until it does \.\.\.$/,
+        /^\[!\] The broker does not accept messages: low on memory\. Waiting until it does \.\.\.$/,
       );
     }
     const [interrupted] = runtimesToTest.map((runtime) =>
       run(runtime, ["03-pubsub/emit-log.ts", "never"])
     );
-    await interrupted?.warns(/takes no messages/);
+    await interrupted?.warns(/does not accept messages/);
     expect(await interrupted?.stop()).toBe(130);
     expect(producers.flatMap(({ stdout }) => stdout)).toEqual([]);
     await node.control("set_vm_memory_high_watermark", "0.6");
     for (const producer of producers) {
       expect(await producer.exitCode).toBe(0);
       expect(producer.stdout).toEqual(["[x] Sent 'info: Hello World!'"]);
-      expect(producer.stderr.at(-1)).toBe("[!] The broker takes messages again.");
+      expect(producer.stderr.at(-1)).toBe("[!] The broker accepts messages again.");
     }
   });
 
@@ -314,14 +314,14 @@ withOwnNode("a broker that goes and comes back", (programs) => {
       node.freeze();
       const asked = performance.now();
       worker.signal("SIGINT");
-      await sleep(200); // A person's pause: what comes sooner is taken for the same Ctrl-C.
+      await sleep(200); // As a person would: an earlier repeat is ignored.
       expect(await worker.stop()).toBe(0);
       expect(performance.now() - asked).toBeLessThan(900);
     },
   );
 });
 
-/** The runtimes in turn, for tests in which all of them have a part. */
+/** Cycles through the runtimes, for tests that use all of them together. */
 function runtimeAt(i: number): Runtime {
   return runtimesToTest[i % runtimesToTest.length] ?? "tsx";
 }

@@ -1,4 +1,4 @@
-/** A cluster of three nodes, as `npm run broker -- --nodes 3` runs it, and `npm run ctl` on it. */
+/** `npm run broker -- --nodes 3`, and `npm run ctl` on its cluster. */
 import { execFileSync } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,27 +18,27 @@ import {
   withOwnNode,
 } from "./lib/lesson-test.ts";
 
-/** A folder that is gone after the test. */
+/** Creates a folder that is removed after the test. */
 function folderForTest(): string {
   const { path, remove } = temporaryFolder("cluster-test-");
   onTestFinished(remove);
   return path;
 }
 
-/** Three ports in a row that nothing listens on; the first of them. */
+/** Finds three consecutive free ports, and returns the first one. */
 async function threePorts(): Promise<number> {
   const port = await freePort();
   return await accepts(port + 1) || await accepts(port + 2) ? threePorts() : port;
 }
 
-/** The processes with a folder in their environment or on their command line. */
+/** Lists the processes with a folder in their environment or on their command line. */
 const processesOf = (folder: string) =>
   execFileSync("ps", ["axeww"], { encoding: "utf8" }).split("\n").filter((line) =>
     line.includes(folder)
   );
 
 withOwnNode("a cluster", (programs) => {
-  test("runs until Ctrl-C, loses a node and gets it back, and keeps its messages", {
+  test("runs until Ctrl-C, loses a node and restarts it, and keeps its messages", {
     timeout: 300_000,
   }, async () => {
     const folder = folderForTest();
@@ -55,7 +55,7 @@ withOwnNode("a cluster", (programs) => {
     const control = (...words: string[]) =>
       untilTestEnds(runScript("tsx", "scripts/ctl.ts", words, { env: { AMQP_URL } }));
 
-    // Its standard input is a pipe, into which the test types.
+    // Its standard input is a named pipe, into which the test types.
     const broker = new Program(
       ["bash", "-c", 'exec "$@" <>"$0"', keyboard, ...command],
     );
@@ -66,7 +66,7 @@ withOwnNode("a cluster", (programs) => {
         if (processesOf(folder).length === 0) break;
       }
     });
-    await broker.prints("To stop it press CTRL+C", 1, 120);
+    await broker.prints("To stop it, press CTRL+C", 1, 120);
     expect(broker.stdout).toContain(
       `export AMQP_URL=${AMQP_URL}`,
     );
@@ -82,11 +82,13 @@ withOwnNode("a cluster", (programs) => {
       await channel.waitForConfirms();
     });
     process.kill(Number(pids[0]), "SIGKILL");
-    await broker.warns("[!] Node 1 has ended. The cluster goes on with 2 of 3.");
-    await broker.prints("To start it again type 1 and press Enter");
+    await broker.warns(
+      "[!] Node 1 has stopped. The cluster continues with 2 of 3 nodes.",
+    );
+    await broker.prints("To restart it, type 1 and press Enter");
     expect(await messagesOn(`amqp://localhost:${port + 2}`, "hello")).toBe(1);
 
-    // Node 1 is down, so rabbitmqctl goes to the next. A quorum queue reports its numbers every few seconds.
+    // Node 1 is down, so rabbitmqctl uses the next node. A quorum queue reports its figures every few seconds.
     for (let shown = false; !shown;) {
       const queues = control("--quiet", "list_queues", "name", "messages_ready");
       expect(await queues.exitCode).toBe(0);
@@ -100,10 +102,12 @@ withOwnNode("a cluster", (programs) => {
     expect(wrong.stderr.join("\n")).toContain("no_such_command");
 
     process.kill(Number(pids[1]), "SIGKILL");
-    await broker.warns("[!] Node 2 has ended. The cluster goes on with 2 of 3.");
+    await broker.warns(
+      "[!] Node 2 has stopped. The cluster continues with 2 of 3 nodes.",
+    );
     process.kill(Number(pids[2]), "SIGKILL");
     await broker.warns(
-      /^\[!\] Node 3 has ended\. 1 of 3 is left, which is no majority/,
+      /^\[!\] Node 3 has stopped\. 1 of 3 nodes is left, which is not a majority/,
     );
     appendFileSync(keyboard, "2 3\n");
     await broker.prints(/^Node [23] is back: process \d+\.$/, 2, 120);
@@ -117,7 +121,7 @@ withOwnNode("a cluster", (programs) => {
     const none = control("list_queues");
     expect(await none.exitCode).toBe(1);
     expect(none.stderr[0]).toBe(
-      `[!] npm run ctl works on the broker of npm run broker, and that does not run at amqp://localhost:${port}.`,
+      `[!] npm run ctl needs the broker of npm run broker, which is not running at amqp://localhost:${port}.`,
     );
   });
 
@@ -137,15 +141,19 @@ withOwnNode("a cluster", (programs) => {
   });
 });
 
-test("a cluster has three nodes, whose ports must be free", async () => {
+test("the options of a cluster are checked", async () => {
   const run = (...args: string[]) =>
     untilTestEnds(runScript("tsx", "scripts/broker.ts", args));
   const mistakes: [line: string, ...args: string[]][] = [
-    ["--nodes takes 1 or 3", "--nodes", "2"],
-    ["--nodes takes 1 or 3", "--nodes", "many"],
-    ["The ports of the other nodes follow, up to 65535", "--nodes=3", "--port=65534"],
+    ["--nodes must be 1 or 3", "--nodes", "2"],
+    ["--nodes must be 1 or 3", "--nodes", "many"],
     [
-      "--port and --ui give the same port to two things",
+      "The ports of the other nodes must not be above 65535",
+      "--nodes=3",
+      "--port=65534",
+    ],
+    [
+      "--port and --ui overlap",
       "--nodes=3",
       "--port=7000",
       "--ui=7002",

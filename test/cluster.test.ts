@@ -1,4 +1,4 @@
-/** A cluster of three nodes, whose nodes are killed (-9): what survives, what comes back, what is said. */
+/** The lessons on a cluster of three nodes that are killed (-9): what survives, what recovers, what is reported. */
 import { Buffer } from "node:buffer";
 import { setInterval, setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -25,18 +25,18 @@ withOwnNode("a cluster", (programs) => {
   });
   afterAll(() => cluster?.stop());
 
-  /** A virtual host, as the addresses of it on the nodes that are given, in this order. */
+  /** Creates a virtual host. Returns a function that lists its addresses on the given nodes, in this order. */
   async function newVirtualHost(): Promise<(...nodes: number[]) => string> {
     const [node] = cluster.nodes;
     const url = await createVirtualHost({ ...node, prefix: "by-example-" });
     const { pathname } = new URL(url);
-    // 4.3 waits 60 s for a worker whose node is gone, before it gives its task to another. Other
-    // versions do not, and do not know the setting.
+    // RabbitMQ 4.3 waits 60 s for a worker whose node has died before it requeues its task. Other
+    // versions do not wait, and do not know the setting.
     const policy = {
       pattern: "^task_queue$",
       definition: { "consumer-disconnected-timeout": 2000 },
     };
-    const path = `policies${pathname}/impatient`;
+    const path = `policies${pathname}/short-timeout`;
     await callManagement(node, "PUT", path, policy).catch(() => {});
     return (...order) => order.map((i) => `${cluster.nodes[i]?.url}${pathname}`).join();
   }
@@ -44,7 +44,7 @@ withOwnNode("a cluster", (programs) => {
   const run = (runtime: Runtime, AMQP_URL: string, script: string, ...args: string[]) =>
     untilTestEnds(runScript(runtime, script, args, { env: { AMQP_URL } }));
 
-  /** Kills a node, does something meanwhile, and has it back in the end. */
+  /** Kills a node, does something meanwhile, and starts the node again. */
   async function without(
     node: RabbitMQNode | undefined,
     meanwhile: () => Promise<void>,
@@ -84,7 +84,7 @@ withOwnNode("a cluster", (programs) => {
         await channel.assertExchange("kept", "direct", { durable: false });
         await channel.bindQueue("task_queue", "kept", "key");
       });
-      await sleep(2000); // A new quorum queue may not survive before; nothing tells when it is old enough.
+      await sleep(2000); // A quorum queue younger than 2 s may not survive, and nothing reports its state.
       const newTask = run(
         runtime,
         on(0),
@@ -114,14 +114,14 @@ withOwnNode("a cluster", (programs) => {
           if (done(there, elsewhere) >= 600) break;
         }
 
-        // The first address is dead: the next one serves.
+        // The first address is dead: the scripts use the next one.
         const client = run(runtime, on(0, 1, 2), "06-rpc/client.ts", "12");
         expect(await client.exitCode).toBe(0);
         expect(client.stdout.at(-1)).toBe("[.] Got 144");
         const late = run(runtime, on(0, 1, 2), "02-work-queues/worker.ts");
         await late.prints(WAITING_FOR_MESSAGES, 1, 60);
 
-        // The exchange is there, and bound to the queue, on the nodes that are left.
+        // The exchange and its binding remain on the other nodes.
         await onChannel(on(1), async (channel) => {
           await channel.checkExchange("kept");
           channel.publish("kept", "key", Buffer.from("routed"), { mandatory: true });
@@ -130,13 +130,13 @@ withOwnNode("a cluster", (programs) => {
         });
         for await (const _ of setInterval(100)) if (done(there, elsewhere) > 600) break;
 
-        // The subscriber's exclusive queue went with its node; it has a new one.
+        // The subscriber's exclusive queue was lost with its node; it has declared a new one.
         await subscriber.prints(WAITING_FOR_LOGS, 2, 60);
         const emit = run(runtime, on(0, 1, 2), "03-pubsub/emit-log.ts", "after");
-        // On 4.3 the dead node's exclusive queue stays bound until the node is back, and cannot
-        // take its copy: so RabbitMQ refuses the message, though the others get theirs.
+        // On 4.3, the dead node's exclusive queue remains bound until the node is back, but cannot
+        // accept its copy. So RabbitMQ rejects the message, although the other queues get theirs.
         if (await emit.exitCode !== 0) {
-          expect(emit.stderr[0]).toMatch(/^\[!\] RabbitMQ refused a message/);
+          expect(emit.stderr[0]).toMatch(/^\[!\] RabbitMQ rejected a message/);
         }
         await subscriber.prints("[x] 'after'");
       });
@@ -150,7 +150,7 @@ withOwnNode("a cluster", (programs) => {
   );
 
   test(
-    "nodes are killed again and again, under producers and workers: nothing confirmed is lost",
+    "nodes are killed again and again, under producers and workers: no confirmed task is lost",
     async () => {
       const on = await newVirtualHost();
       await onChannel(on(0), (channel) => channel.assertQueue("task_queue", QUORUM));
@@ -162,9 +162,9 @@ withOwnNode("a cluster", (programs) => {
       for (const worker of workers) await worker.prints(WAITING_FOR_MESSAGES, 1, 60);
 
       const sent = new Map<string, number>();
-      let over = false;
+      let isOver = false;
       const produce = async () => {
-        for (let i = 0; !over; i++) {
+        for (let i = 0; !isOver; i++) {
           const runtime = runtimesToTest[i % runtimesToTest.length] ?? "tsx";
           const [task, addresses] = [`task ${i}`, on(i % 3, (i + 1) % 3, (i + 2) % 3)];
           const newTask = run(
@@ -185,9 +185,9 @@ withOwnNode("a cluster", (programs) => {
       const producing = produce();
       const end = Date.now() + 30_000;
       for (let i = 0; Date.now() < end; i = (i + 1) % 3) {
-        await without(cluster.nodes[i], () => sleep(1000)); // So long the machine is away.
+        await without(cluster.nodes[i], () => sleep(1000)); // How long the node is down.
       }
-      over = true;
+      isOver = true;
       await producing;
 
       const all = [...sent.values()].reduce((sum, n) => sum + n);
@@ -203,7 +203,7 @@ withOwnNode("a cluster", (programs) => {
   );
 
   test(
-    "two of three nodes are gone: nothing is sent, it is said, and it goes on when one is back",
+    "two of three nodes are dead: nothing is sent, this is reported, and it continues when one is back",
     async () => {
       const on = await newVirtualHost();
       const [runtime = "tsx", another = "tsx"] = [
@@ -220,12 +220,12 @@ withOwnNode("a cluster", (programs) => {
         await without(second, async () => {
           newTask = run(another, on(0), "02-work-queues/new-task.ts", "kept back");
           await newTask.warns(
-            /^\[!\] (RabbitMQ has not (confirmed|declared a queue) yet\. Waiting until it does|Lost amqp:.*INTERNAL_ERROR|amqp:.* failed)/,
+            /^\[!\] (RabbitMQ has not (confirmed the messages|declared the queue) yet\. Still waiting|Lost amqp:.*INTERNAL_ERROR|amqp:.* failed)/,
             1,
             60,
           );
           expect(newTask.stdout).toEqual([]);
-          late = run(another, on(1, 2, 0), "02-work-queues/worker.ts"); // Comes while it forms again.
+          late = run(another, on(1, 2, 0), "02-work-queues/worker.ts"); // Starts while the cluster recovers.
         });
         await newTask?.exitCode;
         const again = run(another, on(0), "02-work-queues/new-task.ts", "goes on");
@@ -241,7 +241,7 @@ withOwnNode("a cluster", (programs) => {
     180_000,
   );
 
-  test("the cluster has three nodes again, and every queue a leader", async () => {
+  test("the cluster has three nodes again", async () => {
     const [node] = cluster.nodes;
     await expect.poll(async () => {
       const nodes = await callManagement(node, "GET", "nodes?columns=running");

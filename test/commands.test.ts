@@ -1,4 +1,4 @@
-/** The commands behind `npm run`: setup, broker, ctl and start. A cluster has its own: cluster-commands.test.ts. */
+/** The commands of `npm run`: setup, broker, ctl and start. For clusters, see cluster-commands.test.ts. */
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { setInterval } from "node:timers/promises";
@@ -8,7 +8,7 @@ import { Program, type ProgramOptions, runScript } from "../scripts/lib/program.
 import { accepts, freePort, startNode } from "../scripts/lib/rabbitmq-node.ts";
 import { withOwnNode } from "./lib/lesson-test.ts";
 
-/** Starts one of the scripts; what still runs after the test is killed. */
+/** Starts a script, and stops it after the test if it is still running. */
 function run(options: ProgramOptions, script: string, ...args: string[]): Program {
   const program = runScript("tsx", script, args, options);
   onTestFinished(async () => {
@@ -18,19 +18,19 @@ function run(options: ProgramOptions, script: string, ...args: string[]): Progra
   return program;
 }
 
-/** A folder that is gone after the test. */
+/** Creates a folder that is removed after the test. */
 function folderForTest(): string {
   const { path, remove } = temporaryFolder("commands-test-");
   onTestFinished(remove);
   return path;
 }
 
-/** What is ours in a folder for temporary files; tsx keeps a cache there. */
+/** Lists our folders in a folder for temporary files, where tsx keeps a cache too. */
 const ownFolders = (folder: string) =>
   readdirSync(folder).filter((name) => name.startsWith("rabbitmq"));
 
 withOwnNode("the commands", (programs) => {
-  test("setup has nothing to do, and says so in one line", async () => {
+  test("setup reports in one line that there is nothing to do", async () => {
     const setup = run({}, "scripts/setup.ts");
     expect(await setup.exitCode).toBe(0);
     expect(setup.stdout).toEqual([
@@ -38,7 +38,7 @@ withOwnNode("the commands", (programs) => {
     ]);
   });
 
-  test("the tour plays a lesson, and leaves neither a folder nor a broker behind", async () => {
+  test("the tour plays a lesson, and leaves no folder behind", async () => {
     const folder = folderForTest();
     const tour = run({ env: { TMPDIR: folder } }, "scripts/tour.ts", "1");
     expect(await tour.exitCode).toBe(0);
@@ -47,11 +47,11 @@ withOwnNode("the commands", (programs) => {
     expect(ownFolders(folder)).toEqual([]);
   });
 
-  test("a tour that is killed (-9) leaves none of its processes, and no folder", async () => {
+  test("a tour that is killed (-9) leaves no process and no folder behind", async () => {
     const folder = folderForTest();
     const tour = run({ env: { TMPDIR: folder } }, "scripts/tour.ts", "2");
     await tour.prints(/Received 'a long task/, 1, 60);
-    /** The processes with this folder in their environment: the tour itself, and all that it has started. */
+    /** The processes with this folder in their environment: the tour and all its children. */
     const processes = () =>
       execFileSync("ps", ["axeww"], { encoding: "utf8" }).split("\n").filter((line) =>
         line.includes(folder)
@@ -64,52 +64,54 @@ withOwnNode("the commands", (programs) => {
     expect(ownFolders(folder)).toEqual([]);
   });
 
-  test("the broker keeps what is in durable queues until the next time", async () => {
+  test("the broker keeps the contents of durable queues", async () => {
     const folder = folderForTest();
     const port = await freePort();
     const options = ["--port", String(port), "--ui", String(await freePort()), folder];
     const env = { AMQP_URL: `amqp://localhost:${port}` };
 
-    const today = run({}, "scripts/broker.ts", ...options);
-    await today.prints("To stop it press CTRL+C", 1, 120);
-    expect(today.stdout).toContain(
+    const first = run({}, "scripts/broker.ts", ...options);
+    await first.prints("To stop it, press CTRL+C", 1, 120);
+    expect(first.stdout).toContain(
       `export AMQP_URL=amqp://localhost:${port}`,
     );
     expect(await run({ env }, "01-hello/send.ts", "kept").exitCode).toBe(0);
     const another = run({}, "scripts/broker.ts", ...options);
     expect(await another.exitCode).toBe(0);
     expect(another.stdout[0]).toMatch(
-      /^RabbitMQ [34]\.[.\d]+ already listens on port \d+\.$/,
+      /^RabbitMQ [34]\.[.\d]+ is already listening on port \d+\.$/,
     );
-    expect(another.stdout[1]).toBe("npm run broker runs it, in another terminal.");
+    expect(another.stdout[1]).toBe("npm run broker is running it in another terminal.");
     const name = "a name, with spaces";
     const policy = ["set_policy", name, "^none$", '{"max-length": 5}'];
     expect(await run({ env }, "scripts/ctl.ts", ...policy).exitCode).toBe(0);
     const policies = run({ env }, "scripts/ctl.ts", "list_policies", "--quiet");
     await policies.prints(/a name, with spaces\t\^none\$.*\{"max-length":5\}/);
-    expect(await today.stop()).toBe(0);
+    expect(await first.stop()).toBe(0);
     expect(await accepts(port)).toBe(false);
 
-    const tomorrow = run({}, "scripts/broker.ts", ...options);
-    await tomorrow.prints("To stop it press CTRL+C", 1, 120);
+    const second = run({}, "scripts/broker.ts", ...options);
+    await second.prints("To stop it, press CTRL+C", 1, 120);
     await run({ env }, "01-hello/receive.ts").prints("[x] Received 'kept'");
-    expect(await tomorrow.stop()).toBe(0);
+    expect(await second.stop()).toBe(0);
   });
 
-  test("a broker that something else runs: what is missing with it, and the ways on", async () => {
+  test("a broker that npm run broker did not start: what does not work, and what to do", async () => {
     const node = await startNode({ programs, management: false });
     onTestFinished(() => node.stop());
     const ui = await freePort();
     const broker = run({}, "scripts/broker.ts", `--port=${node.port}`, `--ui=${ui}`);
     expect(await broker.exitCode).toBe(0);
     expect(broker.stdout).toEqual([
-      expect.stringMatching(/^RabbitMQ [34]\.[.\d]+ already listens on port \d+\.$/),
-      `To use it for the lessons: export AMQP_URL=amqp://localhost:${node.port}`,
-      "npm run broker does not run it, so these steps of the pages do not work: " +
-      `the management UI (nothing listens on port ${ui}), stopping and starting the broker, npm run ctl.`,
-      "For one with which everything works, stop it and run this again. A service: sudo systemctl stop rabbitmq-server",
       expect.stringMatching(
-        /^Or run one beside it: npm run broker -- --port (\d+) --ui \d+, and tell the lessons: export AMQP_URL=amqp:\/\/localhost:\1$/,
+        /^RabbitMQ [34]\.[.\d]+ is already listening on port \d+\.$/,
+      ),
+      `To use it for the lessons: export AMQP_URL=amqp://localhost:${node.port}`,
+      "npm run broker did not start it, so these parts of the pages do not work: " +
+      `the management UI (nothing is listening on port ${ui}), stopping and starting the broker, npm run ctl.`,
+      "To run one with which everything works, first stop this one. If it is a service: sudo systemctl stop rabbitmq-server",
+      expect.stringMatching(
+        /^Or run one beside it: npm run broker -- --port (\d+) --ui \d+, and for the lessons: export AMQP_URL=amqp:\/\/localhost:\1$/,
       ),
     ]);
     const cluster = run(
@@ -125,12 +127,12 @@ withOwnNode("the commands", (programs) => {
     const control = run({ env }, "scripts/ctl.ts", "list_queues");
     expect(await control.exitCode).toBe(1);
     expect(control.stderr[0]).toMatch(
-      /^\[!\] npm run ctl works on the broker of npm run/,
+      /^\[!\] npm run ctl needs the broker of npm run/,
     );
   });
 });
 
-test("every command explains itself, and refuses what it does not know", async () => {
+test("every command has a --help, and rejects unknown arguments", async () => {
   for (const name of ["setup", "broker", "ctl"]) {
     const help = run({}, `scripts/${name}.ts`, "--help");
     expect(await help.exitCode).toBe(0);
@@ -143,15 +145,15 @@ test("every command explains itself, and refuses what it does not know", async (
   expect(setup.stderr.at(-1)).toMatch(/^Unknown argument/);
 });
 
-test("a RABBITMQ_HOME without RabbitMQ is one clear line", async () => {
+test("a RABBITMQ_HOME without RabbitMQ is reported in one line", async () => {
   const setup = run({ env: { RABBITMQ_HOME: "/nowhere" } }, "scripts/setup.ts");
   expect(await setup.exitCode).toBe(1);
   expect(setup.stderr).toEqual([
-    "[!] RABBITMQ_HOME is set, but there is no /nowhere/sbin/rabbitmq-server that can be run.",
+    "[!] RABBITMQ_HOME is set, but /nowhere/sbin/rabbitmq-server does not exist or is not executable.",
   ]);
 });
 
-test("the tour refuses a lesson that is not there", async () => {
+test("the tour rejects a lesson that does not exist", async () => {
   const tour = run({}, "scripts/tour.ts", "7");
   expect(await tour.exitCode).toBe(1);
   expect(tour.stderr.at(-1)).toBe("The lessons are 1 to 6");

@@ -13,7 +13,7 @@ import {
   WAITING_FOR_MESSAGES,
 } from "./lib/lesson-test.ts";
 
-/** The files that README's section gives, by the language of their code blocks. */
+/** Returns the contents of a file from README's section. */
 function fileFromReadme(name: string): string {
   const readme = readFileSync(join(root, "README.md"), "utf8");
   const [, section = ""] = readme.split(/^## Copy a lesson/m);
@@ -22,7 +22,7 @@ function fileFromReadme(name: string): string {
   return text;
 }
 
-/** A project as a reader starts one, with the packages that README's section names. */
+/** Creates a project as a reader does, with the packages of README's section. */
 function newProject(...folders: string[]): string {
   const { path, remove } = temporaryFolder("copying-test-");
   onTestFinished(remove);
@@ -53,7 +53,7 @@ function runIn(
   return untilTestEnds(new Program(command, { cwd: folder, env: { AMQP_URL } }));
 }
 
-/** Every producer, and the client, with a line that it prints. */
+/** Every producer and the client, with a line that it prints. */
 const producers: [script: string, prints: string | RegExp][] = [
   ["01-hello/send.ts", "[x] Sent 'Hello World!'"],
   ["02-work-queues/new-task.ts", "[x] Sent 'Hello World!'"],
@@ -64,7 +64,7 @@ const producers: [script: string, prints: string | RegExp][] = [
 ];
 
 onEveryRuntime("copying", (test) => {
-  test("the folder, shared/ and the packages are enough, and its types are checked", async ({ runtime, virtualHost }) => {
+  test("the folder, shared/ and the packages are enough, and the types are correct", async ({ runtime, virtualHost }) => {
     const project = newProject("01-hello", "shared");
     const tsc = join(root, "node_modules/.bin/tsc");
     execFileSync(tsc, ["--project", project], { stdio: "pipe", env: process.env });
@@ -78,7 +78,7 @@ onEveryRuntime("copying", (test) => {
     expect([...send.stderr, ...receive.stderr]).toEqual([]);
   });
 
-  test("every producer runs on amqplib's own connect: an import and an address are changed", async ({ run, runtime, virtualHost }) => {
+  test("every producer runs with amqplib's connect, after changing the import and the address", async ({ run, runtime, virtualHost }) => {
     const project = newProject(
       ...producers.map(([script]) => script.split("/")[0] ?? ""),
     );

@@ -1,4 +1,4 @@
-/** The experiments of lesson 2 that need `npm run broker` and `npm run ctl`, with the page's own commands. */
+/** The experiments of lesson 2 that need `npm run broker` and `npm run ctl`, with the commands of its page. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
@@ -8,7 +8,7 @@ import { freePort } from "../scripts/lib/rabbitmq-node.ts";
 import { untilTestEnds, WAITING_FOR_MESSAGES, withOwnNode } from "./lib/lesson-test.ts";
 import { runtimesToTest } from "./lib/runtimes.ts";
 
-/** The `npm run ctl` commands of a section of the page, as a reader pastes them. */
+/** Returns the `npm run ctl` commands of a section of the page. */
 function controlCommands(title: string): string[] {
   const page = readFileSync(join(root, "02-work-queues/README.md"), "utf8");
   const section = page.split(/^(?=##+ )/m).find((text) =>
@@ -27,7 +27,7 @@ withOwnNode("experiments", () => {
   });
 
   test.each(runtimesToTest)(
-    "a task that nobody can do is kept by a policy, on %s",
+    "a poison message is dead-lettered by a policy, on %s",
     async (runtime) => {
       const { path, remove } = temporaryFolder("experiments-test-");
       onTestFinished(remove);
@@ -37,7 +37,7 @@ withOwnNode("experiments", () => {
       onTestFinished(async () => {
         await broker.stop();
       });
-      await broker.prints("To stop it press CTRL+C", 1, 120);
+      await broker.prints("To stop it, press CTRL+C", 1, 120);
       const run = (script: string, ...args: string[]) =>
         untilTestEnds(runScript(runtime, script, args, { env }));
       const control = async (command = "") => {
@@ -47,7 +47,7 @@ withOwnNode("experiments", () => {
       };
 
       const [setPolicy, clearPolicy] = controlCommands(
-        "Keep a task that nobody can do",
+        "Dead-letter a poison message",
       );
       const [listQueues] = controlCommands("Watch the queue");
       const receive = run("01-hello/receive.ts");
@@ -60,7 +60,7 @@ withOwnNode("experiments", () => {
         await worker.prints(`[x] Received '${task}'`);
         if (attempt > 1) {
           await worker.warns(
-            `[!] Attempt ${attempt}: the one before was not acknowledged`,
+            `[!] Attempt ${attempt}: the last one was not acknowledged`,
           );
         }
         worker.signal("SIGKILL");

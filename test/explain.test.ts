@@ -1,12 +1,12 @@
 /** The table from errors to words, without a broker. */
 import { describe, expect, test } from "vitest";
 import { AddressError, parseAddresses, redact } from "../shared/broker-address.ts";
-import { explain, mayPass, words } from "../shared/explain.ts";
+import { explain, mayBeTemporary, messageOf } from "../shared/explain.ts";
 
 const address = new URL("amqp://me:secret@rabbit.example/here");
 const WHERE = "amqp://me:***@rabbit.example:5672/here";
 
-/** An error as amqplib or the system makes it. */
+/** Creates an error as amqplib or the system does. */
 const error = (message: string, code?: string | number) =>
   Object.assign(new Error(message), code === undefined ? {} : { code });
 const closed = (code: number, said: string) =>
@@ -14,21 +14,24 @@ const closed = (code: number, said: string) =>
 
 describe("explain", () => {
   const cases: [Error, first: string][] = [
-    [error("connect ECONNREFUSED", "ECONNREFUSED"), `Nothing listens at ${WHERE}.`],
+    [
+      error("connect ECONNREFUSED", "ECONNREFUSED"),
+      `Nothing is listening at ${WHERE}.`,
+    ],
     [
       error("getaddrinfo ENOTFOUND", "ENOTFOUND"),
-      `There is no host rabbit.example, which ${WHERE} names.`,
+      `The host name in ${WHERE} cannot be resolved.`,
     ],
     [
       error('Handshake: 403 with message "ACCESS_REFUSED - Login was refused"'),
-      `${WHERE} refused the user or the password.`,
+      `${WHERE} rejected the user name or the password.`,
     ],
     [
       closed(
         406,
         "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q' in vhost '/': received 'true' but current is 'false'",
       ),
-      "The queue 'q' is already there with other settings: durable should be 'true', but is 'false'.",
+      "The queue 'q' already exists with other settings: durable should be 'true', but is 'false'.",
     ],
     [
       error("Field 'routingKey' is the wrong type; must be a string (up to 255 chars)"),
@@ -40,7 +43,7 @@ describe("explain", () => {
     ],
     [
       new AddressError("http://x"),
-      "AMQP_URL is not the address of a broker: http://x",
+      "AMQP_URL is not a valid broker address: http://x",
     ],
   ];
   test.each(cases)(
@@ -48,19 +51,19 @@ describe("explain", () => {
     (given, first) => expect(explain(given, address)?.[0]).toBe(first),
   );
 
-  test("a mistake in the code has no explanation: it needs its stack trace", () => {
+  test("a bug has no explanation: it needs its stack trace", () => {
     expect(explain(new TypeError("x is undefined"), address)).toBeUndefined();
     expect(explain("thrown text", address)).toBeUndefined();
   });
 
-  test("the broker's words are on one line", () => {
-    expect(words(closed(541, "INTERNAL_ERROR - Feature\nis deprecated"))).toBe(
+  test("the broker's reply text is on one line", () => {
+    expect(messageOf(closed(541, "INTERNAL_ERROR - Feature\nis deprecated"))).toBe(
       "INTERNAL_ERROR - Feature is deprecated",
     );
   });
 });
 
-describe("mayPass", () => {
+describe("mayBeTemporary", () => {
   const passing = [
     error("read ECONNRESET", "ECONNRESET"),
     error("Heartbeat timeout"),
@@ -78,12 +81,18 @@ describe("mayPass", () => {
     closed(503, "COMMAND_INVALID"),
     closed(541, "INTERNAL_ERROR - Feature `transient_nonexcl_queues` is deprecated"),
   ];
-  test.each(passing)("%s may pass", (reason) => expect(mayPass(reason)).toBe(true));
-  test.each(lasting)("%s will not", (reason) => expect(mayPass(reason)).toBe(false));
+  test.each(passing)(
+    "%s may be temporary",
+    (reason) => expect(mayBeTemporary(reason)).toBe(true),
+  );
+  test.each(lasting)(
+    "%s is not temporary",
+    (reason) => expect(mayBeTemporary(reason)).toBe(false),
+  );
 });
 
 describe("addresses", () => {
-  test("several, with commas between them", () => {
+  test("several are separated by commas", () => {
     const all = parseAddresses("amqp://a, amqps://me:secret@b:1/x,amqp://[::1]:2");
     expect(all.map(redact)).toEqual([
       "amqp://a:5672",
@@ -94,12 +103,12 @@ describe("addresses", () => {
   });
 
   test.each(["", "http://a", "amqp://", "amqp://a:0", "amqp://me:50%@a", "a"])(
-    "%j is none, and is named among others without its password",
+    "%j is not valid",
     (bad) => {
       expect(() => parseAddresses(`amqp://a,${bad}`)).toThrow(AddressError);
     },
   );
-  test("the password of a bad one is not shown", () => {
+  test("the password of an invalid one is not shown", () => {
     expect(() => parseAddresses("amqp://a,http://me:secret@b")).toThrow("http://***@b");
   });
 });

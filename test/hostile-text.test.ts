@@ -1,4 +1,4 @@
-/** Messages that no lesson sends: they are shown escaped, and the consumer goes on. */
+/** Messages with hostile content are printed escaped, and the consumer continues. */
 import { Buffer } from "node:buffer";
 import { expect } from "vitest";
 import {
@@ -11,7 +11,7 @@ import {
 
 const bodies: [what: string, body: Buffer, shown: RegExp][] = [
   [
-    "a terminal's escape sequences",
+    "escape sequences",
     Buffer.from("\x1b]0;owned\x07\x1b[2J\u009b31m"),
     /^'\\x1b\]0;owned\\x07\\x1b\[2J\\x9b31m'$/i,
   ],
@@ -21,17 +21,17 @@ const bodies: [what: string, body: Buffer, shown: RegExp][] = [
     /^"one\\r\\n\[x\] Sent 'two'\\n.*"$/,
   ],
   [
-    "bytes that are no UTF-8",
+    "bytes that are not valid UTF-8",
     Buffer.from([0xff, 0xfe, 0x41, 0xc3]),
     /^'\ufffd\ufffdA\ufffd'$/,
   ],
-  ["nothing", Buffer.alloc(0), /^''$/],
+  ["an empty message", Buffer.alloc(0), /^''$/],
   ["8 MB", Buffer.alloc(8_000_000, "x"), /^'x{10000}'\.\.\. 7990000 more characters$/],
   ["an emoji", Buffer.from("🐇"), /^'🐇'$/],
 ];
 
 onEveryRuntime("hostile text", (test) => {
-  test("on a queue", async ({ run, virtualHost }) => {
+  test("in a queue", async ({ run, virtualHost }) => {
     for (
       const [script, queue] of [["01-hello/receive.ts", "hello"], [
         "02-work-queues/worker.ts",
@@ -56,7 +56,7 @@ onEveryRuntime("hostile text", (test) => {
     expect(await messagesOn(virtualHost, "hello")).toBe(0);
   });
 
-  test("through an exchange, in the routing key too", async ({ run, virtualHost }) => {
+  test("through an exchange, and in the routing key", async ({ run, virtualHost }) => {
     const key = "\x1b[31m.red\n";
     const logs = run("05-topics/receive-logs.ts", "#");
     await logs.prints(waitingForLogsOf("#"));

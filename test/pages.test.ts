@@ -1,4 +1,4 @@
-/** The pages say what is: their code is that of the scripts, their commands run, their output is the real one. */
+/** The pages are correct: their code is that of the scripts, their commands run, and their output is the real output. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
@@ -28,7 +28,7 @@ const blocks = (text: string, language: string) =>
     code
   );
 
-/** The lines without what is before and behind them, since a page shows a piece without its indentation. */
+/** Removes the indentation, because a page shows a snippet without it. */
 const bare = (code: string) =>
   code.split("\n").map((line) => line.trim()).join("\n").trim();
 
@@ -36,7 +36,7 @@ describe.each(pages)("%s", (page) => {
   const text = read(page);
   const folder = dirname(page);
 
-  test("its TypeScript stands in a script of its folder, or of the tests, and fits the page", () => {
+  test("its TypeScript is part of a script in its folder or in test/scripts/, and fits the page", () => {
     const scripts = [folder, "test/scripts"].flatMap((place) =>
       readdirSync(join(root, place)).filter((name) => name.endsWith(".ts")).map((
         name,
@@ -49,7 +49,7 @@ describe.each(pages)("%s", (page) => {
     }
   });
 
-  test("its commands and options are there", () => {
+  test("its commands and options exist", () => {
     const { scripts } = JSON.parse(read("package.json"));
     for (const [, name] of text.matchAll(/npm run ([\w-]+)/g)) {
       expect(scripts).toHaveProperty(String(name));
@@ -86,7 +86,7 @@ describe.each(pages)("%s", (page) => {
     }
   });
 
-  test("its links lead somewhere", () => {
+  test("its links have targets", () => {
     for (
       const [, path = "", anchor] of text.matchAll(
         /\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g,
@@ -109,7 +109,7 @@ describe.each(pages)("%s", (page) => {
 describe.each(lessons)("%s/README.md", (lesson) => {
   const text = read(`${lesson}/README.md`);
 
-  test("it begins and ends with the way to the pages beside it", () => {
+  test("it begins and ends with links to the previous and the next page", () => {
     const [first = ""] = text.split("\n\n");
     expect(first).toContain("[all lessons](../README.md#the-lessons)");
     expect(text.split("\n\n").filter((paragraph) => paragraph === first).length).toBe(
@@ -121,7 +121,7 @@ describe.each(lessons)("%s/README.md", (lesson) => {
     }
   });
 
-  test("it links to each of its scripts, and says that a broker has to run", () => {
+  test("it links to each of its scripts, and says how to start a broker", () => {
     for (
       const name of readdirSync(join(root, lesson)).filter((file) =>
         file.endsWith(".ts")
@@ -129,11 +129,11 @@ describe.each(lessons)("%s/README.md", (lesson) => {
     ) {
       expect(text).toContain(`[${name}](${name})`);
     }
-    expect(text).toMatch(/A broker has to run/);
+    expect(text).toMatch(/Start a broker in its own terminal/);
     expect(text).toContain("npm run broker");
   });
 
-  test("the article's Python is folded away", () => {
+  test("the Python from the article is folded", () => {
     const python = blocks(text, "python").length;
     expect(text.split("<details><summary>In the article (Python)</summary>").length - 1)
       .toBe(python);
@@ -148,16 +148,16 @@ test.each(Object.entries(listings))(
   },
 );
 
-/** Sections whose experiment needs more than scripts: where it is tested instead. */
+/** Experiments that need more than scripts, and where they are tested. */
 const testedElsewhere: Record<string, string> = {
   "01-hello: Stop the broker": "test/broker-lost.test.ts",
   "02-work-queues: Kill a worker": "test/02-work-queues.test.ts",
   "02-work-queues: Watch the queue": "test/experiments.test.ts",
-  "02-work-queues: Keep a task that nobody can do": "test/experiments.test.ts",
-  "02-work-queues: Kill a machine": "test/cluster.test.ts",
+  "02-work-queues: Dead-letter a poison message": "test/experiments.test.ts",
+  "02-work-queues: Kill a node": "test/cluster.test.ts",
 };
 
-/** The commands of a section, each with the output shown below it: [command, lines]. */
+/** Returns the commands of a section, each with the output that the page shows for it. */
 function terminals(section: string): [command: string, lines: string[]][] {
   const found: [string, string[]][] = [];
   for (const { language, code } of allBlocks(section)) {
@@ -166,23 +166,23 @@ function terminals(section: string): [command: string, lines: string[]][] {
       found.push(...lines.map((line): [string, string[]] => [line, []]));
     }
     if (language !== "text") continue;
-    // What is shown later of a terminal that is still open belongs to what runs in it.
+    // Output that begins with its first line belongs to the consumer, wherever the page shows it.
     const isReady = /^\[[*x]\] (Waiting|Awaiting)/.test(lines[0] ?? "");
-    const owner = found.findLast(([command]) => stays(command) === isReady) ??
+    const owner = found.findLast(([command]) => isConsumer(command) === isReady) ??
       found.at(-1);
     owner?.[1].push(...lines);
   }
   return found.filter(([command]) => command !== "npm run broker");
 }
 
-/** Whether what a command starts stays until Ctrl-C. */
-function stays(command: string): boolean {
+/** Tells whether a command runs until Ctrl-C. */
+function isConsumer(command: string): boolean {
   const [, , script = ""] = command.split(" ");
   return existsSync(join(root, script)) && read(script).includes("stayConnected(");
 }
 
 test.each(lessons)(
-  "the terminals in %s/README.md show what is printed",
+  "the output in %s/README.md is the real output",
   async (lesson) => {
     const virtualHost = await createVirtualHost(inject("broker"));
     const all: Program[] = [];
@@ -209,8 +209,8 @@ test.each(lessons)(
         });
         all.push(program);
         shown.push({ program, lines });
-        if (stays(command)) {
-          await program.says(/^\[[*x]\] (Waiting|Awaiting)|^Name one/);
+        if (isConsumer(command)) {
+          await program.says(/^\[[*x]\] (Waiting|Awaiting)|^Specify/);
         } else if (!/\.{10} --count 10$/.test(command)) await program.exitCode;
       }
       for (const { program, lines } of shown) {

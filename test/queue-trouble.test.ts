@@ -1,4 +1,4 @@
-/** A queue that is deleted under its consumer, one that has other settings, and a broker that loses its patience. */
+/** A queue that is deleted under its consumer, or has other settings, and an acknowledgement that times out. */
 import { afterAll, beforeAll, expect, test as plainTest } from "vitest";
 import { createVirtualHost } from "../scripts/lib/broker-to-use.ts";
 import { runScript } from "../scripts/lib/program.ts";
@@ -14,7 +14,7 @@ import {
 } from "./lib/lesson-test.ts";
 import { runtimesToTest } from "./lib/runtimes.ts";
 
-/** A task of more than a minute: longer than any broker of these tests waits. */
+/** A task of more than a minute: longer than any acknowledgement timeout in these tests. */
 const LONG_TASK = `long${".".repeat(70)}`;
 
 const consumers = [
@@ -43,7 +43,7 @@ const consumers = [
 
 onEveryRuntime("queue trouble", (test) => {
   for (const { script, queue, ready, producer, line } of consumers) {
-    test(`${script}: its queue is deleted; it says so, declares it again, and goes on`, async ({ run, virtualHost }) => {
+    test(`${script}: its queue is deleted; it reports this, declares it again, and continues`, async ({ run, virtualHost }) => {
       const consumer = run(script);
       await consumer.prints(ready);
       await onChannel(virtualHost, (channel) => channel.deleteQueue(queue));
@@ -58,31 +58,31 @@ onEveryRuntime("queue trouble", (test) => {
         .toEqual([]);
     });
 
-    test(`${script}: the queue is there with other settings; both sides say which, and how to remove it`, async ({ run, virtualHost }) => {
+    test(`${script}: the queue exists with other settings; both sides report which, and how to delete it`, async ({ run, virtualHost }) => {
       await onChannel(
         virtualHost,
         (channel) => channel.assertQueue(queue, { durable: true, maxLength: 5 }),
       );
       const scripts = queue === "rpc_queue" ? [script] : [script, producer]; // The client declares no rpc_queue.
-      const remove = `npx tsx scripts/delete.ts queue ${queue}`;
+      const deletion = `npx tsx scripts/delete.ts queue ${queue}`;
       for (const refused of scripts) {
         const program = run(refused);
         expect(await program.exitCode).toBe(1);
         expect(program.stdout).toEqual([]);
         expect(program.stderr).toEqual([
           expect.stringMatching(
-            `^\\[!\\] The queue '${queue}' is already there with other settings: x-(queue-type|max-length) should be .*, but is `,
+            `^\\[!\\] The queue '${queue}' already exists with other settings: x-(queue-type|max-length) should be .*, but is `,
           ),
-          `[!] Remove it, and what is in it: ${remove}`,
+          `[!] Delete it and its contents: ${deletion}`,
         ]);
       }
-      const [, , removing = "", ...args] = remove.split(" ");
-      expect(await run(removing, ...args).exitCode).toBe(0);
+      const [, , deleting = "", ...args] = deletion.split(" ");
+      expect(await run(deleting, ...args).exitCode).toBe(0);
       await run(script).prints(ready);
     });
   }
 
-  test("the exchange is there with other settings", async ({ run, virtualHost }) => {
+  test("the exchange exists with other settings", async ({ run, virtualHost }) => {
     await onChannel(
       virtualHost,
       (channel) => channel.assertExchange("logs", "direct", { durable: false }),
@@ -91,8 +91,8 @@ onEveryRuntime("queue trouble", (test) => {
       const program = run(script);
       expect(await program.exitCode).toBe(1);
       expect(program.stderr).toEqual([
-        "[!] The exchange 'logs' is already there with other settings: type should be 'fanout', but is 'direct'.",
-        "[!] Remove it, and what is in it: npx tsx scripts/delete.ts exchange logs",
+        "[!] The exchange 'logs' already exists with other settings: type should be 'fanout', but is 'direct'.",
+        "[!] Delete it and its contents: npx tsx scripts/delete.ts exchange logs",
       ]);
     }
     expect(await run("scripts/delete.ts", "exchange", "logs").exitCode).toBe(0);
@@ -100,7 +100,7 @@ onEveryRuntime("queue trouble", (test) => {
   });
 });
 
-withOwnNode("a broker that waits one second for an acknowledgement", (programs) => {
+withOwnNode("a broker with an acknowledgement timeout of one second", (programs) => {
   let node: RabbitMQNode;
   beforeAll(async () => {
     const erlangArguments =
@@ -111,7 +111,7 @@ withOwnNode("a broker that waits one second for an acknowledgement", (programs) 
 
   for (const runtime of runtimesToTest) {
     plainTest(
-      `it takes the task away from the worker, who says so and goes on, on ${runtime}`,
+      `it takes the task from the worker, which reports this and continues, on ${runtime}`,
       async () => {
         const AMQP_URL = await createVirtualHost({ ...node, prefix: "by-example-" });
         const run = (script: string, ...args: string[]) =>
@@ -119,10 +119,10 @@ withOwnNode("a broker that waits one second for an acknowledgement", (programs) 
         const worker = run("02-work-queues/worker.ts");
         await worker.prints(WAITING_FOR_MESSAGES);
         expect(await run("02-work-queues/new-task.ts", LONG_TASK).exitCode).toBe(0);
-        // Before 4.3 RabbitMQ closes the channel, from 4.3 on it cancels the consumer. It looks
-        // at its clock only now and then.
+        // Before 4.3, RabbitMQ closes the channel; from 4.3 on, it cancels the consumer. It checks
+        // the timeout only now and then.
         const why =
-          /^\[!\] Lost .*: (PRECONDITION_FAILED - .* timed out.*|RabbitMQ cancelled the consumer of 'task_queue', though the queue is still there)\. Reconnecting/;
+          /^\[!\] Lost .*: (PRECONDITION_FAILED - .* timed out.*|RabbitMQ cancelled the consumer of 'task_queue', although the queue still exists)\. Reconnecting/;
         await worker.warns(why, 1, 45);
         await worker.warns(/^\[!\] Back: /);
         await worker.prints(`[x] Received '${LONG_TASK}'`, 2);

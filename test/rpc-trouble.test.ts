@@ -1,4 +1,4 @@
-/** RPC when the server, the client, the request or the answer is not as it should be. */
+/** RPC with a missing server or client, and with invalid requests and replies. */
 import { Buffer } from "node:buffer";
 import { setInterval } from "node:timers/promises";
 import type { ConfirmChannel, ConsumeMessage, Options } from "amqplib";
@@ -12,37 +12,37 @@ import {
   QUORUM,
 } from "./lib/lesson-test.ts";
 
-/** Requests that are none. Those that say where the answer goes get one, and it says what is wrong. */
-const badRequests: [what: string, body: Buffer][] = [
-  ["no number", Buffer.from("abc")],
-  ["no integer", Buffer.from("1.5")],
+/** Invalid requests. The server replies with an error, if they have a reply_to. */
+const invalidRequests: [what: string, body: Buffer][] = [
+  ["not a number", Buffer.from("abc")],
+  ["not an integer", Buffer.from("1.5")],
   ["negative", Buffer.from("-1")],
   ["too large", Buffer.from("100001")],
   ["absurdly large", Buffer.from("9".repeat(400))],
   ["empty", Buffer.alloc(0)],
   ["megabytes long", Buffer.alloc(3_000_000, "7")],
-  ["no UTF-8", Buffer.from([0xff, 0xfe])],
+  ["not valid UTF-8", Buffer.from([0xff, 0xfe])],
 ];
 
 onEveryRuntime("RPC trouble", (test) => {
-  test("no server comes: the call ends at its timeout, and its request does not linger", async ({ run, virtualHost }) => {
+  test("no server starts: the call ends at its timeout, and its request expires", async ({ run, virtualHost }) => {
     await onChannel(virtualHost, (channel) => channel.assertQueue("rpc_queue", QUORUM));
     const client = run("06-rpc/client.ts", "30", "--timeout", "1.5");
     expect(await client.exitCode).toBe(1);
     expect(client.stdout).toEqual(["[x] Requesting fib(30)"]);
     expect(client.stderr).toEqual([
-      "[!] fib(30): no answer within 1.5 s. Is a server running? npx tsx 06-rpc/server.ts",
+      "[!] fib(30): no reply within 1.5 s. Is a server running? Start one: npx tsx 06-rpc/server.ts",
     ]);
     for await (const _ of setInterval(50)) {
       if (await messagesOn(virtualHost, "rpc_queue") === 0) break;
     }
   });
 
-  test("the server dies with the request in hand: another answers, the client notices nothing", async ({ run, virtualHost }) => {
-    await onChannel(virtualHost, async (dying) => {
-      const { request } = await takeRequest(dying);
+  test("the server dies with a request: another one replies, and the client notices nothing", async ({ run, virtualHost }) => {
+    await onChannel(virtualHost, async (channel) => {
+      const { request } = await takeRequest(channel);
       const client = run("06-rpc/client.ts", "12");
-      await request; // And never answer: the connection ends here, the request unacknowledged.
+      await request; // No reply: the connection closes with the request unacknowledged.
       run("06-rpc/server.ts");
       return { client };
     }).then(async ({ client }) => {
@@ -52,7 +52,7 @@ onEveryRuntime("RPC trouble", (test) => {
     });
   });
 
-  test("the client is gone before the answer: the server carries on", async ({ run, virtualHost }) => {
+  test("the client is gone before the reply: the server continues", async ({ run, virtualHost }) => {
     await onChannel(virtualHost, async (channel) => {
       await channel.assertQueue("rpc_queue", QUORUM);
       request(channel, Buffer.from("10"), {
@@ -68,7 +68,7 @@ onEveryRuntime("RPC trouble", (test) => {
     expect(server.stderr).toEqual([]);
   });
 
-  test("answers with a foreign correlation id, or none, are ignored", async ({ run, virtualHost }) => {
+  test("replies with an unknown correlation id, or none, are ignored", async ({ run, virtualHost }) => {
     await onChannel(virtualHost, async (server) => {
       const { request } = await takeRequest(server);
       const client = run("06-rpc/client.ts", "13");
@@ -85,7 +85,7 @@ onEveryRuntime("RPC trouble", (test) => {
     });
   });
 
-  test("an answer that is no number is shown as the error it is", async ({ run, virtualHost }) => {
+  test("a reply that is not a number is reported as an error", async ({ run, virtualHost }) => {
     await onChannel(virtualHost, async (server) => {
       const { request } = await takeRequest(server);
       const client = run("06-rpc/client.ts", "13");
@@ -96,73 +96,77 @@ onEveryRuntime("RPC trouble", (test) => {
       });
       expect(await client.exitCode).toBe(1);
       expect(client.stderr).toEqual([
-        expect.stringMatching(/^\[!\] fib\(13\): the server answered '\\x1b\[31mno'$/i),
+        expect.stringMatching(/^\[!\] fib\(13\): the server replied '\\x1b\[31mno'$/i),
       ]);
     });
   });
 
-  test("one call of several fails: the others are answered all the same", async ({ run }) => {
+  test("one of several calls fails: the others succeed", async ({ run }) => {
     await run("06-rpc/server.ts").prints(AWAITING_REQUESTS);
     const client = run("06-rpc/client.ts", "10", "100001", "20");
     expect(await client.exitCode).toBe(1);
     expect(client.stdout.slice(3)).toEqual(["[.] Got 55", "[.] Got 6765"]);
     expect(client.stderr).toEqual([
-      "[!] fib(100001): the server answered 'error: n must be a whole number from 0 to 100000'",
+      "[!] fib(100001): the server replied 'error: n must be a whole number from 0 to 100000'",
     ]);
   });
 
-  test("two clients at once never see each other's answers", async ({ run, virtualHost }) => {
+  test("two clients never receive each other's replies", async ({ run, virtualHost }) => {
     await run("06-rpc/server.ts").prints(AWAITING_REQUESTS);
     await onChannel(virtualHost, async (channel) => {
       const clients = [
         await FibonacciRpcClient.open(channel),
         await FibonacciRpcClient.open(channel),
       ];
-      const answers = await Promise.all(
+      const replies = await Promise.all(
         clients.map((client, i) =>
           Promise.all(Array.from({ length: 50 }, () => client.call(10 + i)))
         ),
       );
-      expect(answers).toEqual([Array(50).fill(55n), Array(50).fill(89n)]);
+      expect(replies).toEqual([Array(50).fill(55n), Array(50).fill(89n)]);
     });
   });
 
-  test("bad requests are refused, never kept, and the next good one is answered", async ({ run, virtualHost }) => {
+  test("invalid requests get an error and are acknowledged, and the next valid one gets its reply", async ({ run, virtualHost }) => {
     const server = run("06-rpc/server.ts");
     await server.prints(AWAITING_REQUESTS);
     await onChannel(virtualHost, async (channel) => {
       const { queue: replyTo } = await channel.assertQueue("", { exclusive: true });
-      const answers: string[] = [];
+      const replies: string[] = [];
       const all = new Promise<void>((resolve) => {
-        channel.consume(replyTo, (answer) => {
-          answers.push(`${answer?.properties.correlationId}: ${answer?.content}`);
-          if (answers.length === 2 * badRequests.length) resolve();
+        channel.consume(replyTo, (reply) => {
+          replies.push(`${reply?.properties.correlationId}: ${reply?.content}`);
+          if (replies.length === 2 * invalidRequests.length) resolve();
         }, { noAck: true });
       });
-      for (const [what, body] of badRequests) {
+      for (const [what, body] of invalidRequests) {
         request(channel, body, { replyTo, correlationId: what });
         request(channel, body, { replyTo });
         request(channel, body, { correlationId: what });
         request(channel, body, {});
       }
       await all;
-      expect(answers).toEqual(badRequests.flatMap(([what]) => [
+      expect(replies).toEqual(invalidRequests.flatMap(([what]) => [
         `${what}: error: n must be a whole number from 0 to 100000`,
         "undefined: error: n must be a whole number from 0 to 100000",
       ]));
     });
-    await server.warns(/^\[!\] Refused /, 4 * badRequests.length);
+    await server.warns(/^\[!\] Invalid request: /, 4 * invalidRequests.length);
     const client = run("06-rpc/client.ts");
     expect(await client.exitCode).toBe(0);
     expect(client.stdout).toEqual(["[x] Requesting fib(30)", "[.] Got 832040"]);
     expect(await server.stop()).toBe(0);
     expect(await messagesOn(virtualHost, "rpc_queue")).toBe(0);
-    expect(server.stderr.every((line) => /^\[!\] Refused ['"].{0,70}['"]$/.test(line)))
+    expect(
+      server.stderr.every((line) =>
+        /^\[!\] Invalid request: ['"].{0,70}['"]$/.test(line)
+      ),
+    )
       .toBe(true);
   });
 });
 
-/** Publishes a request as no client of ours would. */
+/** Publishes a request with any content and properties. */
 function request(
   channel: ConfirmChannel,
   body: Buffer,
@@ -171,7 +175,7 @@ function request(
   channel.sendToQueue("rpc_queue", body, options);
 }
 
-/** Stands in for a server: declares the queue and takes the first request, which it does not acknowledge. */
+/** Acts as a server: declares the queue and takes the first request, without acknowledging it. */
 async function takeRequest(
   channel: ConfirmChannel,
 ): Promise<{ request: Promise<ConsumeMessage> }> {

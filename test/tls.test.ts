@@ -1,4 +1,4 @@
-/** `amqps://`: a broker with a certificate of an authority of our own, trusted and not. */
+/** `amqps://`: a broker with a certificate from a private authority, trusted or not. */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -42,7 +42,7 @@ withOwnNode("TLS", (programs) => {
       }));
     const trusting = () => ({ NODE_EXTRA_CA_CERTS: join(folder, "authority.pem") });
 
-    test(`it connects when told whom to trust, on ${runtime}`, async () => {
+    test(`it connects with NODE_EXTRA_CA_CERTS, on ${runtime}`, async () => {
       const receive = run("01-hello/receive.ts", "localhost", trusting());
       await receive.prints(WAITING_FOR_MESSAGES);
       expect(await run("01-hello/send.ts", "localhost", trusting()).exitCode).toBe(0);
@@ -51,34 +51,34 @@ withOwnNode("TLS", (programs) => {
       expect(receive.stderr).toEqual([]);
     });
 
-    test(`it refuses an authority that it does not know, on ${runtime}`, async () => {
+    test(`it rejects an unknown authority, on ${runtime}`, async () => {
       for (const script of ["01-hello/send.ts", "01-hello/receive.ts"]) {
         const program = run(script, "localhost");
         expect(await program.exitCode).toBe(1);
         expect(program.stdout).toEqual([]);
         expect(program.stderr).toEqual([
           expect.stringMatching(
-            /^\[!\] amqps:\/\/guest:\*\*\*@localhost:\d+ has a certificate that is not trusted here: unable to verify/,
+            /^\[!\] The certificate of amqps:\/\/guest:\*\*\*@localhost:\d+ is not trusted: unable to verify/,
           ),
-          "[!] If it is from an authority of your own, name its certificate: NODE_EXTRA_CA_CERTS=ca.pem",
+          "[!] If your own certificate authority issued it, set NODE_EXTRA_CA_CERTS to its certificate.",
         ]);
       }
     });
 
-    test(`it refuses a certificate for another host, on ${runtime}`, async () => {
+    test(`it rejects a certificate for another host, on ${runtime}`, async () => {
       const program = run("01-hello/send.ts", "127.0.0.1", trusting());
       expect(await program.exitCode).toBe(1);
       expect(program.stderr).toEqual([
         expect.stringMatching(
-          /^\[!\] amqps:.* has a certificate that is not trusted here: Hostname\/IP does not/,
+          /^\[!\] The certificate of amqps:.* is not trusted: Hostname\/IP does not/,
         ),
-        "[!] The broker needs one that is in date and names the host in AMQP_URL.",
+        "[!] It must be valid today, and for the host name in AMQP_URL.",
       ]);
     });
   }
 });
 
-/** Makes an authority, and a certificate of its for a broker on localhost. https://www.rabbitmq.com/docs/ssl */
+/** Creates an authority, and its certificate for a broker on localhost. https://www.rabbitmq.com/docs/ssl */
 function makeCertificates(folder: string): void {
   const openssl = (command: string) =>
     execFileSync("openssl", command.split(" "), { cwd: folder, stdio: "pipe" });

@@ -1,4 +1,4 @@
-/** `npm start`: its colours, its width, its picture, and when it waits for Enter. */
+/** `npm start`: its colours, its width, its picture, and how --step waits for Enter. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -10,20 +10,20 @@ import { Program, root, runScript, runtimes } from "../scripts/lib/program.ts";
 import { DARK, drawTerminal } from "../scripts/lib/terminal-picture.ts";
 import { untilTestEnds, withOwnNode } from "./lib/lesson-test.ts";
 
-// Those of whoever runs the tests are not to matter.
+// The environment of the test run must not matter.
 vi.stubEnv("FORCE_COLOR", undefined);
 vi.stubEnv("NO_COLOR", undefined);
 
 const picture = readFileSync(join(root, "images/tour.svg"), "utf8");
 const NOT_WAITING = "Standard input is not a terminal, so --step does not wait.";
 
-/** Runs the tour in a shell, which decides what its standard input is: "$@" stands for the command. */
+/** Runs the tour in a shell, which sets its standard input. "$@" stands for the command. */
 function tourIn(shell: string, env: Record<string, string>, ...args: string[]) {
   const command = [...runtimes.tsx.command, join(root, "scripts/tour.ts"), ...args];
   return untilTestEnds(new Program(["bash", "-c", shell, "bash", ...command], { env }));
 }
 
-/** The lines with text in a picture, without the first, which is the command. */
+/** Returns the lines of text in a picture, without the first one, which is the command. */
 const linesOf = (svg: string) =>
   [...svg.matchAll(/<text [^>]*>(.*)<\/text>/g)].slice(1).map(([, line = ""]) =>
     line.replace(/<[^>]*>/g, "").replaceAll("&lt;", "<").replaceAll("&gt;", ">")
@@ -31,8 +31,8 @@ const linesOf = (svg: string) =>
   );
 
 /**
- * What the tour says, and what each program prints, in order. How the lines of several programs interleave is different
- * every time, and so is which worker gets which task: the lines of the two are one heap here.
+ * Separates the tour's own lines from those of each program. The lines of several programs interleave differently every
+ * time, and the workers share the tasks differently, so the lines of both workers are sorted together.
  */
 function story(lines: string[]) {
   const words: string[] = [];
@@ -55,7 +55,7 @@ withOwnNode("the tour", () => {
     expect(Object.keys(story(tour.stdout).programs)).toEqual(["worker", "new-task"]);
   });
 
-  test("FORCE_COLOR has it in colour, 80 columns wide; with no standard input nothing waits", async () => {
+  test("with FORCE_COLOR, it is in colour and at most 80 columns wide; without standard input, --step does not wait", async () => {
     const tour = tourIn('exec "$@" <&-', { FORCE_COLOR: "1" }, "--step", ..."13456");
     expect(await tour.exitCode).toBe(0);
     expect(tour.stderr).toEqual([]);
@@ -76,9 +76,9 @@ withOwnNode("the tour", () => {
     expect(tour.stdout.join("\n")).not.toContain("Press Enter");
   });
 
-  // The terminal is that of script(1) from util-linux; a named pipe is the keyboard.
+  // script(1) from util-linux provides the terminal, and a named pipe the keyboard.
   test.skipIf(process.platform !== "linux")(
-    "--step waits for Enter at a terminal, where NO_COLOR counts too",
+    "at a terminal, --step waits for Enter, and NO_COLOR works",
     async () => {
       const { path: folder, remove } = temporaryFolder("tour-test-");
       onTestFinished(remove);
@@ -97,7 +97,7 @@ withOwnNode("the tour", () => {
   );
 });
 
-test("its picture is drawn as it is drawn today", () => {
+test("its picture is up to date with the code that draws it", () => {
   const lines = [
     "a <b> & c",
     "",
@@ -128,7 +128,7 @@ function contrast(...colours: [string, string]): number {
 }
 
 describe.each(Object.entries(palette))("the colour of a %s", (_, { hex, onDark }) => {
-  test("can be read", () => {
+  test("has enough contrast", () => {
     expect(contrast("#ffffff", hex)).toBeGreaterThanOrEqual(4.5);
     expect(contrast(onDark, DARK.background)).toBeGreaterThanOrEqual(4.5);
   });

@@ -1,4 +1,4 @@
-/** The baseline for 02-work-queues/new-task.ts: a confirm channel, and so many messages in flight at once. */
+/** The baseline for 02-work-queues/new-task.ts: a confirm channel, with a number of messages in flight. */
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { connect } from "amqplib";

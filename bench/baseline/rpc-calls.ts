@@ -1,4 +1,4 @@
-/** The baseline for ../rpc-calls.ts: as many calls, as many of them outstanding at once, over a bare channel. */
+/** The baseline for ../rpc-calls.ts: the same calls over a bare channel. */
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { connect } from "amqplib";

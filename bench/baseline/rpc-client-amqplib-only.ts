@@ -1,4 +1,4 @@
-/** Lesson 6's client.ts with amqplib and no other package: one request, one answer. */
+/** Lesson 6's client.ts with amqplib and no other package: one request and its reply. */
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { connect } from "amqplib";

@@ -1,4 +1,4 @@
-/** The baseline for 06-rpc/client.ts: the same packages, one request and its answer. */
+/** The baseline for 06-rpc/client.ts: the same packages, one request and its reply. */
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { connect } from "amqplib";

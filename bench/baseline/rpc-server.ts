@@ -1,5 +1,7 @@
-/** The baseline for 06-rpc/server.ts: it answers, prints the same lines, acknowledges. With a word after the prefetch,
- * it does so without noDelay, as the official one. */
+/**
+ * The baseline for 06-rpc/server.ts: it replies, prints the same lines and acknowledges. With a second argument, it does
+ * not set noDelay, like the official server.
+ */
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { connect } from "amqplib";

@@ -1,4 +1,4 @@
-/** What the official JavaScript tutorial does in place of a publisher confirm: it sleeps 500 ms, and hopes. */
+/** Sleeps for 500 ms instead of waiting for a publisher confirm, like the official JavaScript tutorial. */
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";

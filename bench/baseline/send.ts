@@ -1,4 +1,4 @@
-/** The baseline for 01-hello/send.ts: the same packages, the same work, nothing of ours. */
+/** The baseline for 01-hello/send.ts: the same packages and the same work, without shared/. */
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { connect } from "amqplib";

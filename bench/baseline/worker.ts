@@ -1,4 +1,4 @@
-/** The baseline for 02-work-queues/worker.ts: it takes tasks, prints the same lines, acknowledges. */
+/** The baseline for 02-work-queues/worker.ts: it receives tasks, prints the same lines and acknowledges. */
 import process from "node:process";
 import { connect } from "amqplib";
 

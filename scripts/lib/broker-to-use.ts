@@ -1,4 +1,4 @@
-/** The broker for commands that need one of their own, the tour and the tests, with virtual hosts to throw away. */
+/** The broker for the tour, the tests and the bench, with temporary virtual hosts. */
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
@@ -7,25 +7,25 @@ import { config } from "dotenv";
 import { root } from "./program.ts";
 import { findRabbitMQ, type RabbitMQNode, startNode } from "./rabbitmq-node.ts";
 
-/** A broker, and how to get a virtual host on it. */
+/** A broker on which to create virtual hosts. */
 export interface Broker {
   /** The address of the broker, for AMQP_URL. */
   url: string;
   /** The address of its management API. */
   managementUrl: string;
-  /** What the names of its virtual hosts begin with, so that those of this run can be told from all others. */
+  /** The prefix of the names of the virtual hosts of this run. */
   prefix: string;
-  /** The node, if it is our own: then it may be stopped. */
+  /** The node, if it is private: it may then be stopped. */
   node?: RabbitMQNode;
 }
 
 /**
- * Starts a private node where RabbitMQ is installed; elsewhere takes the broker at AMQP_URL (from the environment or .env;
- * else the one on this machine), whose management API is at MANAGEMENT_URL, or on port 15672 of the same host.
+ * Starts a private node if RabbitMQ is installed. If not, it uses the broker at AMQP_URL, from the environment or .env
+ * (default: amqp://localhost), with the management API at MANAGEMENT_URL (default: port 15672 of the same host).
  *
- * @param signal ends the start of the node before it is done
+ * @param signal aborts the start of the node
  * @returns the broker, ready for connections
- * @throws Error when there is neither
+ * @throws Error if RabbitMQ is not installed and no management API answers
  */
 export async function getBroker(signal?: AbortSignal): Promise<Broker> {
   const prefix = `by-example-${randomBytes(6).toString("hex")}-`;
@@ -46,9 +46,10 @@ export async function getBroker(signal?: AbortSignal): Promise<Broker> {
 }
 
 /**
- * Makes a virtual host: queues and exchanges in it meet no others, whatever their names.
+ * Creates a virtual host, which isolates its queues and exchanges from all others.
+ * https://www.rabbitmq.com/docs/vhosts
  *
- * @param broker the broker to make it on
+ * @param broker the broker
  * @returns its address, for AMQP_URL
  */
 export async function createVirtualHost(broker: Broker): Promise<string> {
@@ -60,17 +61,17 @@ export async function createVirtualHost(broker: Broker): Promise<string> {
 }
 
 /**
- * Deletes a virtual host with all that is in it.
+ * Deletes a virtual host and everything in it.
  *
- * @param broker the broker that it is on
- * @param url its address, as {@linkcode createVirtualHost} gave it
+ * @param broker the broker
+ * @param url the address of the virtual host, from {@linkcode createVirtualHost}
  */
 export async function deleteVirtualHost(broker: Broker, url: string): Promise<void> {
   await callManagement(broker, "DELETE", `vhosts${new URL(url).pathname}`);
 }
 
 /**
- * Ends the use of a broker: stops the node if it is our own, else deletes the virtual hosts that are left of this run.
+ * Releases a broker: stops a private node, or deletes the remaining virtual hosts of this run.
  *
  * @param broker the broker, from {@linkcode getBroker}
  */
@@ -87,12 +88,12 @@ export async function leaveBroker(broker: Broker): Promise<void> {
 /**
  * Calls RabbitMQ's management API. https://www.rabbitmq.com/docs/http-api-reference
  *
- * @param broker the broker to ask
+ * @param broker the broker
  * @param method the HTTP method
- * @param path what comes after /api/
- * @param body what to send, as JSON
- * @returns what it answers, from JSON; undefined if that is nothing
- * @throws Error when the API cannot be reached, or answers with an error
+ * @param path the path after /api/
+ * @param body the request body, sent as JSON
+ * @returns the response body, parsed as JSON; undefined if it is empty
+ * @throws Error if the API cannot be reached, or responds with an error
  */
 export async function callManagement(
   broker: Pick<Broker, "url" | "managementUrl">,
@@ -113,13 +114,13 @@ export async function callManagement(
     },
   }).catch(() => {
     throw new Error(
-      `No RabbitMQ is installed, and no management API answers at ${broker.managementUrl} (MANAGEMENT_URL names another).`,
+      `RabbitMQ is not installed, and no management API answers at ${broker.managementUrl} (set MANAGEMENT_URL to its address).`,
     );
   });
   const text = await response.text();
   if (!response.ok) {
     throw new Error(
-      `${method} ${broker.managementUrl}/api/${path} answered ${response.status}: ${text}`,
+      `${method} ${broker.managementUrl}/api/${path} responded ${response.status}: ${text}`,
     );
   }
   return text ? JSON.parse(text) : undefined;

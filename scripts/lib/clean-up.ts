@@ -1,56 +1,56 @@
 /**
- * Leaves nothing behind, even if this process is killed (-9, or Ctrl-C on a test run): a shell outlives it by a moment, sees
- * the end of the pipe between them, and does what is then still to be done.
+ * Cleans up after this process, even if it is killed (-9, or Ctrl-C on a test run): a shell notices that its standard input
+ * has ended, and runs the remaining commands.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const todo = new Set<string>();
+const commands = new Set<string>();
 let shell: ChildProcess | undefined;
 
 /**
- * Has a shell command run when this process has ended, however it ended. What was asked for last is done first.
+ * Registers a shell command to run when this process has ended, however it ended. The latest command runs first.
  *
  * @param command a command for bash, on one line
- * @returns takes it back, when it is done already
+ * @returns a function that cancels it
  */
-export function afterTheEnd(command: string): () => void {
+export function runAfterExit(command: string): () => void {
   if (!shell) {
-    // It keeps the last line only: every line holds all that is to be done.
-    const script = 'while IFS= read -r line; do todo=$line; done; eval "$todo"';
+    // Each line contains all the commands, so the last line is enough.
+    const script = 'while IFS= read -r line; do commands=$line; done; eval "$commands"';
     shell = spawn("bash", ["-c", script], {
       detached: true,
       stdio: ["pipe", "ignore", "ignore"],
     });
-    shell.on("error", () => {}); // Where there is no bash, a killed process leaves behind what it has begun.
+    shell.on("error", () => {}); // Without bash, a killed process leaves things behind.
     shell.stdin?.on("error", () => {});
     shell.unref();
   }
-  const tell = () => shell?.stdin?.write(`${[...todo].reverse().join("; ")}\n`);
-  todo.add(command);
-  tell();
+  const send = () => shell?.stdin?.write(`${[...commands].reverse().join("; ")}\n`);
+  commands.add(command);
+  send();
   return () => {
-    todo.delete(command);
-    tell();
+    commands.delete(command);
+    send();
   };
 }
 
 /**
- * Makes a folder that is gone when this process is.
+ * Creates a temporary folder, which is removed when this process has ended.
  *
- * @param name what the name of the folder begins with
- * @returns its path, and what removes it earlier
+ * @param name the prefix of its name
+ * @returns its path, and a function that removes it now
  */
 export function temporaryFolder(name: string): { path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), name));
-  const removed = afterTheEnd(`rm -rf '${path.replaceAll("'", "'\\''")}'`);
+  const cancel = runAfterExit(`rm -rf '${path.replaceAll("'", "'\\''")}'`);
   return {
     path,
     remove() {
       rmSync(path, { recursive: true, force: true });
-      removed();
+      cancel();
     },
   };
 }

@@ -1,4 +1,4 @@
-/** A RabbitMQ cluster of our own: three nodes on this machine. https://www.rabbitmq.com/docs/clustering */
+/** A private RabbitMQ cluster: three nodes on this machine. https://www.rabbitmq.com/docs/clustering */
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,28 +13,28 @@ import {
 } from "./rabbitmq-node.ts";
 
 /**
- * What {@linkcode startCluster} may be told. The ports given are those of the first node, and those of the others follow. Ports
- * and folder are made up, and the folder removed, where they are not given.
+ * The options of {@linkcode startCluster}. The ports are those of the first node; the other nodes use the next two. By
+ * default, the ports are free ones, and the folder is temporary.
  */
 export type ClusterOptions = Omit<NodeOptions, "cluster" | "management">;
 
 /** A running cluster. */
 export interface RabbitMQCluster {
-  /** Its nodes, each of which can be crashed, frozen, started again. */
+  /** Its nodes. */
   nodes: [RabbitMQNode, RabbitMQNode, RabbitMQNode];
-  /** The addresses of all nodes with commas between them, for AMQP_URL. */
+  /** The addresses of the nodes, separated by commas, for AMQP_URL. */
   url: string;
-  /** Ends it with every process that it began, and removes its folder unless that was given. */
+  /** Stops all its processes, and removes its folder if that is temporary. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts three nodes at once, which find each other by the list in their rabbitmq.conf.
+ * Starts three nodes at once. They find each other through the list in their rabbitmq.conf.
  * https://www.rabbitmq.com/docs/cluster-formation#peer-discovery-classic-config
  *
- * @param options where the programs are, and what is not left to chance
- * @returns the cluster, when every node takes connections and is a member
- * @throws Error with the end of a node's log when that node does not start
+ * @param options the folder of RabbitMQ's programs, and the settings that should not be the defaults
+ * @returns the cluster, as soon as all nodes accept connections
+ * @throws Error with the end of a node's log, if that node does not start
  */
 export async function startCluster(options: ClusterOptions): Promise<RabbitMQCluster> {
   const { port, managementPort } = options;
@@ -65,12 +65,12 @@ export async function startCluster(options: ClusterOptions): Promise<RabbitMQClu
       started.push(node);
       return node;
     } catch (error) {
-      failed.abort(error); // The others need not go on.
+      failed.abort(error); // Stop starting the others.
       throw error;
     }
   };
   async function stop(): Promise<void> {
-    // What is removed need not be saved first.
+    // A temporary node has nothing to save.
     if (temporary) await Promise.all(started.map((node) => node.crash()));
     await Promise.all(started.map((node) => node.stop()));
     await endEpmd();
@@ -80,7 +80,7 @@ export async function startCluster(options: ClusterOptions): Promise<RabbitMQClu
   const members = [startMember(0), startMember(1), startMember(2)] as const;
   try {
     const nodes = await Promise.all(members);
-    await makeSureOfCluster(nodes[0]);
+    await checkCluster(nodes[0]);
     return { nodes: [...nodes], url: nodes.map(({ url }) => url).join(), stop };
   } catch (error) {
     await Promise.allSettled(members);
@@ -89,15 +89,15 @@ export async function startCluster(options: ClusterOptions): Promise<RabbitMQClu
   }
 }
 
-/** Makes sure that a node knows the two others as members: each could have begun a cluster of its own. */
-async function makeSureOfCluster({ url, managementUrl }: RabbitMQNode): Promise<void> {
+/** Checks that the nodes are one cluster: each could have formed its own. */
+async function checkCluster({ url, managementUrl }: RabbitMQNode): Promise<void> {
   const all = await callManagement({ url, managementUrl }, "GET", "nodes?columns=name");
   if (!Array.isArray(all) || all.length !== 3) {
-    throw new Error("The nodes run, but they have not formed a cluster.");
+    throw new Error("The nodes are running, but have not formed a cluster.");
   }
 }
 
-/** Writes the secret that the nodes share, if it is not there yet: each would make up its own. */
+/** Writes the cookie, the secret that the nodes share, unless it exists. */
 function writeCookie(home: string): void {
   const file = join(home, ".erlang.cookie");
   mkdirSync(home, { recursive: true });

@@ -1,10 +1,10 @@
-/** The colours of the four things that every lesson is about: one palette for the terminal, the pictures and the pages. */
+/** The colours of producers, exchanges, queues and consumers in the terminal, the pictures and the pages. */
 import { styleText } from "node:util";
 
 /**
- * Each colour three times. `hex` is for white text on it; the diagrams on the pages have it. `onDark` is for text on a
- * dark background. `ansi` is for a terminal, whose theme has the last word: of the two blues and violets it has the
- * bright ones are legible on light and on dark, of the yellows and greens the others.
+ * The palette. `hex` is a background for white text, used in the diagrams on the pages. `onDark` is for text on a dark
+ * background. `ansi` is for terminals: of the two variants of each colour there, it is the one that is legible on both
+ * light and dark backgrounds.
  */
 export const palette = {
   producer: { hex: "#1f6feb", onDark: "#58a6ff", ansi: "blueBright" },
@@ -13,35 +13,37 @@ export const palette = {
   consumer: { hex: "#1a7f37", onDark: "#56d364", ansi: "green" },
 } as const;
 
-/** One of the four. */
+/** A role in a lesson. */
 export type Role = keyof typeof palette;
 
 /**
- * Gives text the colour of what it names. There is no colour where output is not a terminal, or NO_COLOR is set
- * (https://no-color.org); FORCE_COLOR turns it on. All that is styleText()'s doing, but with an array of formats it
- * looks at none of it on Node 20: so there is one call for each.
- * https://nodejs.org/api/util.html#utilstyletextformat-text-options
+ * Colours text by role. styleText() adds no colour if the output is not a terminal or NO_COLOR is set
+ * (https://no-color.org), unless FORCE_COLOR is. On Node 20, it ignores all three if it is given an array of formats,
+ * hence the nested calls. https://nodejs.org/api/util.html#utilstyletextformat-text-options
  *
- * @param role what the text names
+ * @param role the role that the text names
  * @param text the text
+ * @returns the text with escape codes
  */
 export function painted(role: Role, text: string): string {
   return styleText("bold", styleText(palette[role].ansi, text));
 }
 
 /**
- * Makes text stand out.
+ * Makes text bold.
  *
  * @param text the text
+ * @returns the text with escape codes
  */
 export function bold(text: string): string {
   return styleText("bold", text);
 }
 
 /**
- * Makes text step back.
+ * Makes text dim.
  *
  * @param text the text
+ * @returns the text with escape codes
  */
 export function dim(text: string): string {
   return styleText("dim", text);

@@ -1,4 +1,4 @@
-/** A program run as a reader runs it: started with a command line, judged by the lines it prints and its exit code. */
+/** Runs programs as a reader does: by a command line, observing the lines they print and their exit code. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createRequire } from "node:module";
@@ -7,19 +7,18 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { afterTheEnd } from "./clean-up.ts";
+import { runAfterExit } from "./clean-up.ts";
 
 /** The folder of the project. */
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** What `tsx` is behind its command; import.meta.resolve() would name it too, but vitest does not have that everywhere. */
+/** The loader behind the `tsx` command. (import.meta.resolve() is not available in every vitest environment.) */
 const tsxLoader = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
 /**
- * The runtimes that a lesson may be run with: what a person types, and what is started for it. The command `tsx` starts
- * `node --import tsx` as a process of its own, and kills it when both get a signal and it does not report that within
- * 60 ms; on a busy machine that is a matter of luck. So the inner command is started here.
- * https://tsx.is/dev-api/node-cli
+ * The runtimes of the lessons: the command that a person types, and the command to start. `tsx` starts a child process,
+ * `node --import tsx`, and kills it if both receive a signal and the child does not report it within 60 ms. On a busy
+ * machine that is a race, so the inner command is started directly. https://tsx.is/dev-api/node-cli
  */
 export const runtimes = {
   tsx: { typed: "npx tsx", command: ["node", "--import", tsxLoader] },
@@ -33,31 +32,31 @@ export const runtimes = {
       "--allow-read",
     ],
   },
-  /** Plain Node strips the types itself from 22.18 on; NODE_BIN names one where the `node` on PATH is older. */
+  /** From 22.18 on, Node strips the types itself. If the `node` on PATH is older, set NODE_BIN to a newer one. */
   node: { typed: "node", command: [process.env.NODE_BIN || "node"] },
   bun: { typed: "bun", command: ["bun"] },
 };
 
-/** The name of one of the {@linkcode runtimes}. */
+/** The name of a runtime. */
 export type Runtime = keyof typeof runtimes;
 
-/** How a program is run. */
+/** How to run a program. */
 export interface ProgramOptions {
-  /** Environment variables besides those of this process. */
+  /** Environment variables to add to those of this process. */
   env?: Record<string, string>;
-  /** The folder to run in; the project's if none is given. */
+  /** The working directory; by default, the folder of the project. */
   cwd?: string;
-  /** Called with every line as it is printed, on whichever stream. */
+  /** Called with each line as it is printed, on either stream. */
   onLine?: (line: string) => void;
 }
 
-/** A running program, in a process group of its own: what it has started itself gets its signals too. */
+/** A running program, in its own process group, so that its children receive its signals too. */
 export class Program {
   /** The lines on its standard output so far. */
   readonly stdout: string[] = [];
   /** The lines on its standard error so far. */
   readonly stderr: string[] = [];
-  /** Its exit code; null if a signal ended it. Settled when it has ended and all its output is here. */
+  /** Its exit code, or null if a signal ended it. It resolves when the program has ended and all its output has arrived. */
   readonly exitCode: Promise<number | null>;
   readonly #lines: string[] = [];
   readonly #child: ChildProcess;
@@ -68,7 +67,7 @@ export class Program {
    * Starts the program.
    *
    * @param command the program and its arguments
-   * @param options the environment, the folder, and who wants to see the lines
+   * @param options its environment, its working directory, and a callback for its lines
    */
   constructor(command: string[], options: ProgramOptions = {}) {
     const [file = "", ...args] = command;
@@ -80,7 +79,7 @@ export class Program {
       detached: true,
     });
     this.#child = child;
-    const ended = afterTheEnd(`kill -KILL -${child.pid}`);
+    const cancel = runAfterExit(`kill -KILL -${child.pid}`);
     const collect = (stream: Readable, lines: string[]) =>
       createInterface({ input: stream, crlfDelay: Infinity }).on("line", (line) => {
         lines.push(line);
@@ -91,9 +90,9 @@ export class Program {
     collect(child.stdout, this.stdout);
     collect(child.stderr, this.stderr);
     this.exitCode = once(child, "close").then(([code]) => {
-      ended();
+      cancel();
       this.#ended = true;
-      child.emit("line"); // Who still waits for a line will not get it.
+      child.emit("line"); // Wakes those who wait for a line, so that they fail.
       return code;
     });
   }
@@ -101,27 +100,27 @@ export class Program {
   /**
    * Waits for a line on standard output.
    *
-   * @param expected the whole line, or a pattern for it
-   * @param times how often it must have been printed
-   * @param seconds how long to wait at most
-   * @throws Error with all that the program printed, when the line does not come
+   * @param expected the whole line, or a pattern that matches it
+   * @param times how often it must be printed
+   * @param seconds how long to wait, in seconds
+   * @throws Error with the output of the program, if the line is not printed
    */
   prints(expected: string | RegExp, times = 1, seconds = 20): Promise<void> {
     return this.#waitFor(this.stdout, expected, times, seconds);
   }
 
-  /** The same for standard error. */
+  /** Waits for a line on standard error, like {@linkcode prints}. */
   warns(expected: string | RegExp, times = 1, seconds = 20): Promise<void> {
     return this.#waitFor(this.stderr, expected, times, seconds);
   }
 
-  /** The same for either of them. */
+  /** Waits for a line on either stream, like {@linkcode prints}. */
   says(expected: string | RegExp, times = 1, seconds = 20): Promise<void> {
     return this.#waitFor(this.#lines, expected, times, seconds);
   }
 
   /**
-   * Sends a signal to the program and to whatever it has started.
+   * Sends a signal to the program and its children.
    *
    * @param signal SIGINT is what Ctrl-C sends
    */
@@ -135,7 +134,7 @@ export class Program {
   }
 
   /**
-   * Ends the program as Ctrl-C does.
+   * Stops the program as Ctrl-C does.
    *
    * @returns its exit code
    */
@@ -150,10 +149,10 @@ export class Program {
     times: number,
     seconds: number,
   ): Promise<void> {
-    const fits = (line: string) =>
+    const matches = (line: string) =>
       typeof expected === "string" ? line === expected : expected.test(line);
     const limit = AbortSignal.timeout(seconds * 1000);
-    while (lines.filter(fits).length < times) {
+    while (lines.filter(matches).length < times) {
       if (this.#ended || limit.aborted) {
         const output = this.#lines.map((line) => `  ${line}`).join("\n");
         const what = `${this.#name}: ${
@@ -169,12 +168,13 @@ export class Program {
 }
 
 /**
- * Starts one of the project's scripts.
+ * Starts a script of the project.
  *
- * @param runtime what to run it with
- * @param script its path from the project's folder
+ * @param runtime the runtime to start it with
+ * @param script its path in the project
  * @param args its arguments
- * @param options the environment, the folder, and who wants to see the lines
+ * @param options its environment, its working directory, and a callback for its lines
+ * @returns the running script
  */
 export function runScript(
   runtime: Runtime,
@@ -182,7 +182,7 @@ export function runScript(
   args: string[],
   options: ProgramOptions = {},
 ): Program {
-  // Bun keeps a "--" for itself that comes right after the script.
+  // Bun removes a "--" right after the script.
   const words = runtime === "bun" && args[0] === "--" ? ["--", ...args] : args;
   return new Program(
     [...runtimes[runtime].command, join(root, script), ...words],

@@ -1,4 +1,4 @@
-/** A RabbitMQ node of our own: found on this machine, started on loopback only, gone without a trace afterwards. */
+/** A private RabbitMQ node: it listens on loopback only, and leaves nothing behind. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -15,26 +15,26 @@ import { networkInterfaces } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterTheEnd, temporaryFolder } from "./clean-up.ts";
+import { runAfterExit, temporaryFolder } from "./clean-up.ts";
 
-/** How long, in milliseconds, a node may take to start or to stop; about 7,000 is usual on two cores. */
+/** How long a node may take to start, in milliseconds. On two cores, 7,000 is usual. */
 const NODE_TIMEOUT = 120_000;
 
-/** The places where packages put programs that run as whoever calls them (Debian, Fedora; Homebrew, ARM and Intel). */
+/** Where packages install the programs that run as the current user (Debian and Fedora; Homebrew on ARM and Intel). */
 const PACKAGE_FOLDERS = [
   "/usr/lib/rabbitmq/bin",
   "/opt/homebrew/opt/rabbitmq/sbin",
   "/usr/local/opt/rabbitmq/sbin",
 ];
 
-/** These hold wrappers that change the user and lose the environment. */
+/** Where packages install wrappers that change the user and discard the environment. */
 const WRAPPER_FOLDERS = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /**
- * Looks for RabbitMQ's programs: in $RABBITMQ_HOME/sbin if that is set, else on PATH and where packages put them.
+ * Finds RabbitMQ's programs: in $RABBITMQ_HOME/sbin if that is set, or else on PATH and where packages install them.
  *
- * @returns the folder that holds rabbitmq-server, or undefined where RabbitMQ is not installed
- * @throws Error when RABBITMQ_HOME is set and holds no program that can be run
+ * @returns the folder that contains rabbitmq-server, or undefined if RabbitMQ is not installed
+ * @throws Error if RABBITMQ_HOME is set, but does not contain an executable rabbitmq-server
  */
 export function findRabbitMQ(): string | undefined {
   const home = process.env.RABBITMQ_HOME;
@@ -42,9 +42,9 @@ export function findRabbitMQ(): string | undefined {
     const folder = resolve(home, "sbin");
     if (canRun(join(folder, "rabbitmq-server"))) return folder;
     throw new Error(
-      `RABBITMQ_HOME is set, but there is no ${
+      `RABBITMQ_HOME is set, but ${
         join(folder, "rabbitmq-server")
-      } that can be run.`,
+      } does not exist or is not executable.`,
     );
   }
   const onPath = (process.env.PATH ?? "").split(delimiter).filter((folder) =>
@@ -55,35 +55,35 @@ export function findRabbitMQ(): string | undefined {
   );
 }
 
-/** What {@linkcode startNode} may be told. Ports and folder are made up, and the folder removed, where they are not given. */
+/** The options of {@linkcode startNode}. By default, the ports are free ones, and the folder is temporary. */
 export interface NodeOptions {
-  /** The folder that holds rabbitmq-server, from {@linkcode findRabbitMQ}. */
+  /** The folder that contains rabbitmq-server, from {@linkcode findRabbitMQ}. */
   programs: string;
-  /** The folder for the node's data and logs; it is kept when the node stops. */
+  /** The folder for the node's data and logs, kept when the node stops. */
   folder?: string;
   /** The port for AMQP. */
   port?: number;
   /** The port for the management UI and its HTTP API. */
   managementPort?: number;
-  /** More lines for rabbitmq.conf. https://www.rabbitmq.com/docs/configure#config-file */
+  /** Additional lines for rabbitmq.conf. https://www.rabbitmq.com/docs/configure#config-file */
   settings?: string[];
-  /** Settings that rabbitmq.conf does not have, as arguments of the Erlang machine. */
+  /** Additional arguments for the Erlang VM, for settings that rabbitmq.conf does not have. */
   erlangArguments?: string;
-  /** Whether it has the management plugin; true if nothing is said. */
+  /** Whether to enable the management plugin; true by default. */
   management?: boolean;
-  /** What it shares with the other nodes, if it is one of a cluster. */
+  /** The settings of its cluster, if it is a member of one. */
   cluster?: ClusterSettings;
-  /** Ends the start before it is done. */
+  /** Aborts the start. */
   signal?: AbortSignal;
 }
 
-/** What the nodes of a cluster share. https://www.rabbitmq.com/docs/clustering */
+/** The settings that the nodes of a cluster share. https://www.rabbitmq.com/docs/clustering */
 export interface ClusterSettings {
-  /** The folder with the cookie, by which they trust each other. */
+  /** The folder of the Erlang cookie, the secret by which the nodes authenticate. */
   home: string;
-  /** The port of the Erlang port mapper, where they find each other. */
+  /** The port of the Erlang port mapper (epmd), which tells nodes each other's ports. */
   epmdPort: number;
-  /** The AMQP port of every node; their names are made of these. */
+  /** The AMQP ports of the nodes, which are part of their names. */
   ports: number[];
 }
 
@@ -91,39 +91,39 @@ export interface ClusterSettings {
 export interface RabbitMQNode {
   /** The port for AMQP. */
   port: number;
-  /** The address for AMQP_URL. */
+  /** Its address, for AMQP_URL. */
   url: string;
-  /** The address of the management UI. */
+  /** The address of its management UI. */
   managementUrl: string;
-  /** The environment in which rabbitmqctl finds this node, besides that of {@linkcode cleanEnvironment}. */
+  /** The variables by which rabbitmqctl finds this node, in addition to {@linkcode cleanEnvironment}. */
   controlEnvironment: Record<string, string>;
-  /** The id of its process, the Erlang machine; another one after every start. */
+  /** The process id of its Erlang VM, which changes with every start. */
   pid(): number;
-  /** Stops it in good order; {@linkcode RabbitMQNode.start} brings it back. */
+  /** Stops it in good order, until {@linkcode RabbitMQNode.start}. */
   pause(): Promise<void>;
-  /** Kills it (-9), as a power cut would. */
+  /** Kills it (-9), like a power failure. */
   crash(): Promise<void>;
   /** Starts it again after a pause or a crash. */
   start(): Promise<void>;
-  /** Stops its process (-STOP), as if the machine hung. */
+  /** Suspends its process (-STOP), as if the machine hung. */
   freeze(): void;
-  /** Lets it go on (-CONT). */
+  /** Resumes its process (-CONT). */
   unfreeze(): void;
   /** Runs rabbitmqctl on it. https://www.rabbitmq.com/docs/man/rabbitmqctl.8 */
   control(...args: string[]): Promise<void>;
-  /** Resolves when the node's process ends, whoever ended it. */
+  /** Resolves when its process ends, for whatever reason. */
   ended(): Promise<void>;
-  /** Ends it with every process that it began, and removes its folder unless that was given. The port mapper of a cluster stays. */
+  /** Stops all its processes, except the port mapper of a cluster, and removes its folder if that is temporary. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a node on the loopback addresses, with the management plugin, its own data folder, home and name.
+ * Starts a node on the loopback addresses, with its own data folder, home and name.
  * https://www.rabbitmq.com/docs/configure#supported-environment-variables
  *
- * @param options where the programs are, and what is not left to chance
- * @returns the node, when it takes connections
- * @throws Error with the end of the node's log when it does not start
+ * @param options the folder of RabbitMQ's programs, and the settings that should not be the defaults
+ * @returns the node, as soon as it accepts connections
+ * @throws Error with the end of the node's log, if it does not start
  */
 export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
   const temporary = options.folder
@@ -160,9 +160,9 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
   );
   const loopbackOnly = "-kernel inet_dist_use_interface {127,0,0,1}";
   const controlEnvironment = {
-    HOME: options.cluster?.home ?? folder, // For the node's secret, .erlang.cookie.
+    HOME: options.cluster?.home ?? folder, // For .erlang.cookie.
     RABBITMQ_NODENAME: nodeName(port),
-    RABBITMQ_CONF_ENV_FILE: file("rabbitmq-env.conf"), // Not there: the machine's own settings are not ours.
+    RABBITMQ_CONF_ENV_FILE: file("rabbitmq-env.conf"), // Does not exist, so that no system-wide settings apply.
     RABBITMQ_CTL_ERL_ARGS: loopbackOnly,
     ERL_EPMD_PORT: String(epmdPort),
     ERL_EPMD_ADDRESS: "127.0.0.1",
@@ -176,7 +176,7 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     RABBITMQ_ENABLED_PLUGINS_FILE: file("enabled_plugins"),
     RABBITMQ_PID_FILE: file("pid"),
     RABBITMQ_DIST_PORT: String(distributionPort),
-    // The "sbwt" settings keep an idle node from spinning on a processor that the lessons could use.
+    // The "sbwt" flags stop idle schedulers from busy-waiting, which would take CPU time from the lessons.
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
       `${loopbackOnly} +sbwt none +sbwtdcpu none +sbwtdio none ${
         options.erlangArguments ?? ""
@@ -193,7 +193,7 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     try {
       process.kill(pid(), signal);
     } catch {
-      killGroup(); // It has not come to naming its process, or has just ended.
+      killGroup(); // It has not written its process id yet, or has just ended.
     }
   };
 
@@ -204,10 +204,10 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
       cwd: folder,
       env: nodeEnv,
       stdio: ["ignore", log, log],
-      detached: true, // A process group of its own: Ctrl-C in the terminal is ours to handle, not the node's.
+      detached: true, // In its own process group, so that Ctrl-C in the terminal does not reach it.
     });
-    const failed = once(server, "exit"); // Rejects when the program cannot be started at all.
-    server.once("exit", afterTheEnd(`kill -KILL -${server.pid}`));
+    const failed = once(server, "exit"); // Rejects if the program cannot be started at all.
+    server.once("exit", runAfterExit(`kill -KILL -${server.pid}`));
     let over = false;
     failed.then(() => over = true, () => over = true);
     const deadline = Date.now() + NODE_TIMEOUT;
@@ -228,7 +228,7 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
   async function end(signal: NodeJS.Signals): Promise<void> {
     if (!isRunning(server)) return;
     const exited = once(server, "exit");
-    // The program waits for the node itself, the Erlang machine: in good order it passes SIGTERM on.
+    // The started program waits for the Erlang VM, and passes SIGTERM on to it.
     if (signal === "SIGTERM") server.kill(signal);
     else signalMachine(signal);
     await exited;
@@ -236,7 +236,7 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
   }
 
   async function stop(): Promise<void> {
-    await end(options.folder ? "SIGTERM" : "SIGKILL"); // What is removed need not be saved first.
+    await end(options.folder ? "SIGTERM" : "SIGKILL"); // A temporary node has nothing to save.
     await endEpmd?.();
     temporary?.remove();
   }
@@ -276,7 +276,7 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
 }
 
 /**
- * The environment of this process, without the settings of a RabbitMQ or an Erlang that is not ours.
+ * Returns the environment of this process without the settings of other RabbitMQ and Erlang installations.
  *
  * @returns the variables and their values
  */
@@ -287,24 +287,24 @@ export function cleanEnvironment(): Record<string, string | undefined> {
 }
 
 /**
- * Sees to the end of the Erlang port mapper (epmd), which a node starts for itself and leaves behind: at the latest when this
- * process has ended, however it ended. https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html#kill_req
+ * Makes sure that an Erlang port mapper (epmd), which a node starts and leaves running, ends when this process has ended.
+ * https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html#kill_req
  *
- * @param port the port it listens on
- * @returns ends it now; the nodes must have ended before
+ * @param port its port
+ * @returns a function that stops it now, after its nodes have stopped
  */
 export function endEpmdAfterwards(port: number): () => Promise<void> {
-  // It ends when asked with a "k", but not while it knows a node, and it learns a moment late that ours is gone.
+  // It ends on request ("k"), but not while a node is registered, and it notices only after a moment that one has ended.
   const command = "for i in {1..100}; do " +
     `(exec 3<>/dev/tcp/127.0.0.1/${port} && printf '\\0\\1k' >&3 && cat <&3) || break; sleep 0.02; done`;
-  const done = afterTheEnd(command);
+  const done = runAfterExit(command);
   return async () => {
     await once(spawn("bash", ["-c", command], { stdio: "ignore" }), "exit");
     done();
   };
 }
 
-/** The name by which Erlang knows the node with this AMQP port. */
+/** The Erlang node name of the node with an AMQP port. */
 function nodeName(port: number): string {
   return `rabbitmq-by-example-${port}@localhost`;
 }
@@ -313,19 +313,19 @@ function nodeName(port: number): string {
 function clusterFormation({ ports }: ClusterSettings): string[] {
   return [
     "cluster_formation.peer_discovery_backend = classic_config",
-    "cluster_formation.discovery_retry_interval = 200", // Milliseconds: 3.10 waits ten of them for others, in vain.
+    "cluster_formation.discovery_retry_interval = 200", // In milliseconds. Version 3.10 first waits ten intervals.
     ...ports.map((port, i) =>
       `cluster_formation.classic_config.nodes.${i + 1} = ${nodeName(port)}`
     ),
   ];
 }
 
-/** Whether a process was started and has not ended yet. */
+/** Tells whether a process has been started and has not ended yet. */
 function isRunning(child: ChildProcess | undefined): child is ChildProcess {
   return child !== undefined && child.exitCode === null && child.signalCode === null;
 }
 
-/** Whether there is such a program, and we may run it. */
+/** Tells whether a file exists and is executable. */
 function canRun(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
@@ -335,14 +335,13 @@ function canRun(path: string): boolean {
   }
 }
 
-/** The ports that {@linkcode freePort} has found so far: none is given twice. */
+/** The ports that {@linkcode freePort} has returned. */
 const given = new Set<number>();
 
 /**
- * Finds a port that nothing listens on, below those that the system gives to outgoing connections: so none of these can
- * take it before we do.
+ * Finds a port on which nothing is listening. It is below the range of outgoing connections, so none of them can take it.
  *
- * @returns the port
+ * @returns the port, a different one for each call
  */
 export async function freePort(): Promise<number> {
   const port = 20_000 + Math.floor(Math.random() * 12_000);
@@ -359,10 +358,10 @@ export async function freePort(): Promise<number> {
 }
 
 /**
- * Tries a port of this machine.
+ * Tells whether a port of this machine accepts connections.
  *
  * @param port the port
- * @returns whether something takes connections on it
+ * @returns whether something is listening on it
  */
 export async function accepts(port: number): Promise<boolean> {
   const socket = connect(port, "127.0.0.1");
@@ -376,7 +375,7 @@ export async function accepts(port: number): Promise<boolean> {
   }
 }
 
-/** Whether the management API is up. */
+/** Tells whether the management API responds. */
 async function answers(url: string): Promise<boolean> {
   try {
     const response = await fetch(`${url}/api/overview`, {

@@ -1,4 +1,4 @@
-/** Which brokers `npm run broker` runs at the moment, for `npm run ctl`: a small file each, as long as it runs. */
+/** The running brokers of `npm run broker`, for `npm run ctl`: each has a small file while it is running. */
 import {
   mkdirSync,
   readdirSync,
@@ -9,30 +9,30 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { afterTheEnd } from "./clean-up.ts";
+import { runAfterExit } from "./clean-up.ts";
 import { root } from "./program.ts";
 
 const folder = join(root, ".rabbitmq", "running");
 
-/** A broker that runs. */
+/** A running broker. */
 export interface RunningBroker {
-  /** The process of the command that runs it. */
+  /** The process id of `npm run broker`. */
   pid: number;
-  /** The folder that holds rabbitmqctl. */
+  /** The folder that contains rabbitmqctl. */
   programs: string;
-  /** Its nodes, each with its AMQP port and the environment in which rabbitmqctl finds it. */
+  /** Its nodes, each with its AMQP port and the variables by which rabbitmqctl finds it. */
   nodes: { port: number; controlEnvironment: Record<string, string> }[];
 }
 
 /**
- * Makes a broker known to {@linkcode runningBrokers} until this process ends, however it ends.
+ * Registers a broker for {@linkcode runningBrokers} until this process ends, however it ends.
  *
  * @param broker the broker
  */
 export function announce({ pid, programs, nodes }: RunningBroker): void {
   const file = join(folder, `${nodes[0]?.port}.json`);
   mkdirSync(folder, { recursive: true });
-  afterTheEnd(`rm -f '${file.replaceAll("'", "'\\''")}'`);
+  runAfterExit(`rm -f '${file.replaceAll("'", "'\\''")}'`);
   process.once("exit", () => rmSync(file, { force: true }));
   const text = JSON.stringify({
     pid,
@@ -40,13 +40,13 @@ export function announce({ pid, programs, nodes }: RunningBroker): void {
     nodes: nodes.map(({ port, controlEnvironment }) => ({ port, controlEnvironment })),
   });
   writeFileSync(`${file}.new`, text);
-  renameSync(`${file}.new`, file); // So that nobody reads half of it.
+  renameSync(`${file}.new`, file); // Atomic: no reader sees half of the file.
 }
 
 /**
- * Looks up the brokers that `npm run broker` runs.
+ * Lists the running brokers of `npm run broker`.
  *
- * @returns each of them, that with the lowest port first
+ * @returns the brokers, sorted by port
  */
 export function runningBrokers(): RunningBroker[] {
   const brokers: RunningBroker[] = [];
@@ -55,10 +55,10 @@ export function runningBrokers(): RunningBroker[] {
       const broker: RunningBroker = JSON.parse(
         readFileSync(join(folder, name), "utf8"),
       );
-      process.kill(broker.pid, 0); // Throws unless there is such a process.
+      process.kill(broker.pid, 0); // Throws if the process does not exist.
       brokers.push(broker);
     } catch {
-      // It has just ended, or the machine went down with it.
+      // It has just ended, or the machine crashed.
     }
   }
   return brokers.sort((a, b) => (a.nodes[0]?.port ?? 0) - (b.nodes[0]?.port ?? 0));
@@ -68,6 +68,6 @@ function filesIn(folder: string): string[] {
   try {
     return readdirSync(folder).filter((name) => name.endsWith(".json"));
   } catch {
-    return []; // None was ever started.
+    return []; // No broker was ever started.
   }
 }

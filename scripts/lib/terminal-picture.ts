@@ -1,14 +1,14 @@
-/** A picture of a terminal, as SVG: text stays text, so it can be selected, searched, read aloud, and tested. */
+/** Draws a terminal as SVG. Text remains text, so it can be selected, searched, read aloud and tested. */
 import { inspect, stripVTControlCharacters } from "node:util";
 import { palette } from "./colours.ts";
 
-/** In units of the picture: pages scale it to their width. */
+/** Sizes, in units of the SVG, which a page scales to its width. */
 const CHARACTER = 9.6; // The width of a character in most monospace fonts of 16 units.
 const LINE = 23;
 const MARGIN = 26;
 const TITLE_BAR = 40;
 
-/** What a terminal prints looks like this on a dark background. */
+/** The colours of a terminal with a dark background. */
 export const DARK = {
   background: "#0d1117",
   bar: "#161b22",
@@ -18,7 +18,7 @@ export const DARK = {
   dim: "#8b949e",
 };
 
-/** The class of the text that comes after an escape code, by the number in the code. */
+/** CSS classes by the number in an escape code. */
 const classes = new Map<number | undefined, string>([
   [inspect.colors.dim?.[0], "dim"],
   [inspect.colors.bold?.[0], "bold"],
@@ -28,7 +28,7 @@ const classes = new Map<number | undefined, string>([
   ]),
 ]);
 
-/** Text in one style, and the column it begins in. */
+/** Text in one style, with its first column. */
 interface Run {
   text: string;
   column: number;
@@ -38,10 +38,10 @@ interface Run {
 /**
  * Draws a terminal.
  *
- * @param lines what it shows, with the escape codes of `scripts/lib/colours.ts`
- * @param title what is in the bar of its window; it is the picture's title, too
- * @param description what there is to see, for those who do not see it
- * @returns the picture; the same for the same lines
+ * @param lines the lines in it, with the escape codes of `scripts/lib/colours.ts`
+ * @param title the title of the SVG
+ * @param description the description of the SVG, for screen readers
+ * @returns the SVG, which depends on nothing but the arguments
  */
 export function drawTerminal(
   lines: string[],
@@ -83,7 +83,7 @@ ${text.join("\n")}
 `;
 }
 
-/** Every run has its place and its width: so columns stay columns whatever the font. */
+/** Positions every run, so that columns align in any font. */
 function drawLine(line: string, y: number): string {
   const parts = runs(line).map(({ text, column, style }) => {
     const x = (MARGIN + column * CHARACTER).toFixed(1);
@@ -96,7 +96,7 @@ function drawLine(line: string, y: number): string {
   return `<text y="${y}" xml:space="preserve">${parts.join("")}</text>`;
 }
 
-/** The runs of a line. A colour goes before bold and dim; whatever ends a style ends all of them. */
+/** Splits a line into runs. The innermost style counts, and any reset ends all styles. */
 function runs(line: string): Run[] {
   const found: Run[] = [];
   const [start = "", ...rest] = line.split("\x1b[");

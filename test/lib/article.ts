@@ -1,4 +1,4 @@
-/** The Python listings of the article that the lessons follow, statement by statement. */
+/** The Python listings of the article. */
 
 export const listings: Record<string, { page: string; code: string }> = {
   "first producer": {

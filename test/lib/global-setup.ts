@@ -1,4 +1,4 @@
-/** For the whole run: makes sure of the runtimes, and starts the broker, which is gone after the last test. */
+/** Runs once: checks the runtimes, and starts the broker, which stops after the last test. */
 import type { TestProject } from "vitest/node";
 import {
   type Broker,
@@ -13,7 +13,7 @@ declare module "vitest" {
   }
 }
 
-/** Called by vitest (see vitest.config.ts); returns what ends the broker. https://vitest.dev/config/globalsetup */
+/** Called by vitest (see vitest.config.ts). Returns a function that stops the broker. https://vitest.dev/config/globalsetup */
 export default async function setup(
   project: TestProject,
 ): Promise<() => Promise<void>> {
@@ -22,12 +22,12 @@ export default async function setup(
   const { node, ...addresses } = broker;
   if (!node) {
     console.log(
-      `RabbitMQ is not installed here; testing with the broker at ${
+      `RabbitMQ is not installed; testing with the broker at ${
         new URL(addresses.url).host
       }.`,
     );
     console.log(
-      "Skipped, since that is not ours to stop or to set up: every test that needs a broker of its own.",
+      "Skipping the tests that need a private broker, to stop it or to configure it.",
     );
   }
   project.provide("broker", addresses);

@@ -1,4 +1,4 @@
-/** What the tests of the lessons have in common: scripts run as a reader runs them, in a virtual host of their own. */
+/** Fixtures for tests that run scripts as a reader does, each in its own virtual host. */
 import { type ConfirmChannel, connect } from "amqplib";
 import { describe, inject, onTestFinished, test } from "vitest";
 import {
@@ -15,29 +15,29 @@ import {
 } from "../../scripts/lib/program.ts";
 import { runtimesToTest } from "./runtimes.ts";
 
-/** What the scripts print when they are ready. */
+/** The lines that the consumers print when they are ready. */
 export const WAITING_FOR_MESSAGES = "[*] Waiting for messages. To exit press CTRL+C";
 export const WAITING_FOR_LOGS = "[*] Waiting for logs. To exit press CTRL+C";
 export const waitingForLogsOf = (...what: string[]) =>
   `[*] Waiting for logs of ${what.join(", ")}. To exit press CTRL+C`;
 export const AWAITING_REQUESTS = "[x] Awaiting RPC requests";
 
-/** The settings of the lessons' queues, for tests that declare one. */
+/** The settings of the lessons' queues. */
 export const QUORUM = { durable: true, arguments: { "x-queue-type": "quorum" } };
 
-/** What a test gets. */
+/** The fixtures of a test. */
 export interface LessonFixtures {
-  /** The runtime that it is run with. */
+  /** The runtime of the scripts. */
   runtime: Runtime;
-  /** A virtual host of the test's own, as an address; deleted after the test. */
+  /** The address of a virtual host, deleted after the test. */
   virtualHost: string;
-  /** Starts a script on it. What still runs after the test is killed. */
+  /** Starts a script on the virtual host. If it is still running after the test, it is killed. */
   run(script: string, ...args: string[]): Program;
-  /** The same, twice: the second when the first has printed that it is ready. */
+  /** Starts a script twice: the second one when the first one is ready. */
   runTwo(script: string, ready: string): Promise<Program[]>;
-  /** The same, with its output piped into a shell command. */
+  /** Starts a script with its output piped into a shell command. */
   pipe(into: string, script: string, ...args: string[]): Program;
-  /** The same, with an environment or a folder for it. */
+  /** Starts a script with other environment variables or another working directory. */
   runWith(options: ProgramOptions, script: string, ...args: string[]): Program;
 }
 
@@ -47,8 +47,8 @@ export type LessonTest = ReturnType<typeof lessonTest>;
 /**
  * Defines the same tests for every runtime.
  *
- * @param name what they are about
- * @param define defines them with the `test` that it is given
+ * @param name the subject of the tests
+ * @param define defines them with the given `test`
  */
 export function onEveryRuntime(name: string, define: (test: LessonTest) => void): void {
   for (const runtime of runtimesToTest) {
@@ -57,16 +57,16 @@ export function onEveryRuntime(name: string, define: (test: LessonTest) => void)
 }
 
 /**
- * Defines tests that start a node of their own: to stop it, or to set it up otherwise. Where RabbitMQ is not installed
- * they are skipped, and their name says why.
+ * Defines tests that need a private node, to stop it or to configure it. If RabbitMQ is not installed, they are skipped,
+ * and their name says why.
  *
- * @param name what they are about
- * @param define defines them with the folder of RabbitMQ's programs
+ * @param name the subject of the tests
+ * @param define defines them, given the folder of RabbitMQ's programs
  */
 export function withOwnNode(name: string, define: (programs: string) => void): void {
   const programs = findRabbitMQ();
   if (programs) describe(name, () => define(programs));
-  else {describe.skip(`${name} (skipped: it needs a broker of its own, and RabbitMQ is not installed)`, () =>
+  else {describe.skip(`${name} (skipped: it needs a private broker, and RabbitMQ is not installed)`, () =>
       define(""));}
 }
 
@@ -74,7 +74,7 @@ export function withOwnNode(name: string, define: (programs: string) => void): v
 function lessonTest(runtime: Runtime) {
   return test.extend<LessonFixtures>({
     runtime,
-    // deno-lint-ignore no-empty-pattern -- vitest reads from this pattern which fixtures a fixture needs: none
+    // deno-lint-ignore no-empty-pattern -- vitest reads the dependencies of a fixture from this pattern: none
     virtualHost: async ({}, use) => {
       const broker = inject("broker");
       const url = await createVirtualHost(broker);
@@ -126,28 +126,28 @@ function lessonTest(runtime: Runtime) {
 }
 
 /**
- * Has a program killed after the test, if it still runs then.
+ * Kills a program after the test, if it is still running.
  *
  * @param program the program
- * @returns the same
+ * @returns the program
  */
 export function untilTestEnds(program: Program): Program {
   onTestFinished(() => killAll([program]));
   return program;
 }
 
-/** Ends what still runs, and waits until it has ended. */
+/** Kills programs, and waits until they have ended. */
 async function killAll(programs: Program[]): Promise<void> {
   for (const program of programs) program.signal("SIGKILL");
   await Promise.all(programs.map((program) => program.exitCode));
 }
 
 /**
- * Opens a channel for what no lesson does: publish what it would not, declare otherwise, look into a queue.
+ * Opens a channel for what no lesson does, such as deleting a queue.
  *
  * @param url the address of the virtual host
- * @param work what to do with the channel
- * @returns what `work` returns
+ * @param work called with the channel, which is closed afterwards
+ * @returns the result of `work`
  */
 export async function onChannel<T>(
   url: string,
@@ -162,10 +162,11 @@ export async function onChannel<T>(
 }
 
 /**
- * How many messages wait on a queue; those that a consumer holds unacknowledged are not among them.
+ * Counts the ready messages in a queue, without the unacknowledged ones.
  *
  * @param url the address of the virtual host
  * @param queue the name of the queue
+ * @returns their number
  */
 export function messagesOn(url: string, queue: string): Promise<number> {
   return onChannel(
@@ -175,10 +176,11 @@ export function messagesOn(url: string, queue: string): Promise<number> {
 }
 
 /**
- * How often workers with prefetch 1 have done a task: received it, and said so when it was done.
+ * Counts how often workers with prefetch 1 have received a task and printed that it is done.
  *
  * @param workers the workers
  * @param task the text of the task
+ * @returns the sum over all workers
  */
 export function timesDone(workers: Program[], task: string): number {
   const times = workers.map(({ stdout }) =>

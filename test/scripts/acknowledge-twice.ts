@@ -1,4 +1,4 @@
-/** A mistake: the second acknowledgement of a message closes the channel (406). */
+/** A bug: acknowledging a message twice closes the channel (406). */
 import { stayConnected } from "../../shared/connection.ts";
 
 await stayConnected(async (connection) => {

@@ -1,4 +1,4 @@
-/** The queue as the article declares it: neither durable nor exclusive. */
+/** Declares a queue as the article does, neither durable nor exclusive. */
 import { stayConnected } from "../../shared/connection.ts";
 
 await stayConnected(async (connection) => {

@@ -1,4 +1,4 @@
-/** A worker whose work fails, and that does nothing about it. */
+/** A worker that does not handle errors of its work. */
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import { stayConnected } from "../../shared/connection.ts";

@@ -1,4 +1,4 @@
-/** What a reader who debugs prints: several values in one call. */
+/** Prints several values in one call, as a reader does to debug. */
 import { connect } from "../../shared/connection.ts";
 
 const connection = await connect();

@@ -1,4 +1,4 @@
-/** A mistake: the exchange has another name, which closes the channel (404). */
+/** A bug: publishing to an exchange that does not exist closes the channel (404). */
 import { Buffer } from "node:buffer";
 import { stayConnected } from "../../shared/connection.ts";
 

@@ -1,4 +1,4 @@
-/** The worker of lesson 2 with a task that it cannot do: it rejects it, and goes on. */
+/** The worker of lesson 2, with work that can fail: it rejects the task and continues. */
 import { setTimeout } from "node:timers/promises";
 import { stayConnected } from "../../shared/connection.ts";
 import { quoted } from "../../shared/text.ts";
@@ -22,7 +22,7 @@ await stayConnected(async (connection) => {
       channel.ack(message);
     } catch (error) {
       console.error(`[!] Rejected ${quoted(task)}: ${error}`);
-      channel.reject(message, false); // false: do not put it back on the queue.
+      channel.reject(message, false); // false: do not requeue it.
     }
   });
 });

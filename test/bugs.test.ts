@@ -1,8 +1,8 @@
-/** Mistakes in a script's own code: they end it and are shown, and are never tried again. */
+/** Bugs in a script end it and are reported; the script does not try again. */
 import { expect } from "vitest";
 import { messagesOn, onEveryRuntime, WAITING_FOR_MESSAGES } from "./lib/lesson-test.ts";
 
-onEveryRuntime("mistakes", (test) => {
+onEveryRuntime("bugs", (test) => {
   const whenMessageComes = (what: string, script: string, lines: RegExp[]) =>
     test(what, async ({ run }) => {
       const program = run(script);
@@ -18,7 +18,7 @@ onEveryRuntime("mistakes", (test) => {
     "test/scripts/acknowledge-twice.ts",
     [
       /^\[!\] A message was acknowledged twice/,
-      /^\[!\] That is a mistake in the script: /,
+      /^\[!\] This is a bug in the script: /,
     ],
   );
   whenMessageComes(
@@ -27,7 +27,7 @@ onEveryRuntime("mistakes", (test) => {
     [/^\[!\] NOT_FOUND - no exchange 'lgos' in vhost/],
   );
 
-  test("a queue as the article declares it: refused at once where RabbitMQ refuses it", async ({ run }) => {
+  test("a queue as the article declares it: if RabbitMQ refuses it, the script ends at once", async ({ run }) => {
     const program = run("test/scripts/declare-as-the-article.ts");
     const started = performance.now();
     const permitted = await Promise.race([
@@ -38,13 +38,13 @@ onEveryRuntime("mistakes", (test) => {
     expect(await program.exitCode).toBe(1);
     expect(performance.now() - started).toBeLessThan(5000);
     expect(program.stderr).toEqual([
-      "[!] RabbitMQ no longer permits a queue that is neither durable nor exclusive. " +
-      "Declare it with durable: true.",
+      "[!] RabbitMQ no longer permits queues that are neither durable nor exclusive. " +
+      "Declare this one with durable: true.",
     ]);
   });
 
   for (const when of ["at once", "later"]) {
-    test(`a callback that throws ${when}: its stack trace, exit code 1, and the task goes back`, async ({ run, virtualHost }) => {
+    test(`a callback that throws ${when}: its stack trace, exit code 1, and the task is requeued`, async ({ run, virtualHost }) => {
       const worker = run("test/scripts/fail-at-work.ts", when);
       await worker.prints(WAITING_FOR_MESSAGES);
       expect(await run("02-work-queues/new-task.ts").exitCode).toBe(0);
@@ -57,7 +57,7 @@ onEveryRuntime("mistakes", (test) => {
     });
   }
 
-  test("a task that cannot be done is rejected, and the worker goes on", async ({ run, virtualHost }) => {
+  test("a task that fails is rejected, and the worker continues", async ({ run, virtualHost }) => {
     const worker = run("test/scripts/reject-a-task.ts");
     await worker.prints(WAITING_FOR_MESSAGES);
     for (const task of ["bad", "good"]) {
@@ -68,7 +68,7 @@ onEveryRuntime("mistakes", (test) => {
     expect(await worker.stop()).toBe(0);
   });
 
-  test("a value printed for debugging is printed whole, also into a pipe", async ({ run }) => {
+  test("console.log prints all its values, also into a pipe", async ({ run }) => {
     const program = run("test/scripts/print-values.ts");
     expect(await program.exitCode).toBe(0);
     expect(program.stdout).toEqual(["a { b: 1 } %d 3"]);

@@ -1,23 +1,24 @@
-/** When to leave: Ctrl-C, SIGTERM, a closed terminal, and output that nobody reads any more. */
+/** Shutting down: on Ctrl-C or SIGTERM, or when the terminal or the output pipe is closed. */
 import { constants } from "node:os";
 import process from "node:process";
 import { setTimeout } from "node:timers";
 import { format } from "node:util";
 
-/** A second signal within these milliseconds is the same Ctrl-C, passed on by npm or tsx. */
+/** npm and tsx forward Ctrl-C: a repeat within this time, in milliseconds, is ignored. */
 const SAME_CTRL_C = 100;
 
-/** How long, in milliseconds, closing may take. */
+/** How long closing may take, in milliseconds. */
 const CLOSE_TIMEOUT = 1000;
 
-/** The signals that ask a program to leave. */
+/** The signals that ask a program to end. */
 export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 /**
- * Calls a function when the program is asked to leave. https://nodejs.org/api/process.html#signal-events
+ * Calls a function when a signal asks the program to end.
+ * https://nodejs.org/api/process.html#signal-events
  *
- * @param leave called with the first signal
- * @param hurry called for each later one: whoever asks twice does not want to wait
+ * @param leave called for the first signal
+ * @param hurry called for each later one, which asks to end at once
  */
 export function onStopSignal(
   leave: (signal: StopSignal) => void,
@@ -37,23 +38,24 @@ export function onStopSignal(
 }
 
 /**
- * The exit code by which a shell knows that a signal ended a program: 130 for SIGINT.
+ * Returns the exit code that tells a shell that a signal ended the program.
  *
  * @param signal the signal
+ * @returns 128 plus its number: 130 for SIGINT
  */
 export function exitCodeOf(signal: StopSignal): number {
   return 128 + constants.signals[signal];
 }
 
 /**
- * Watches standard output. A closed pipe (`| head -1`) is a wish to leave; that it cannot be
- * written (a full disk) is an error.
+ * Watches standard output. A closed pipe (`| head -1`) ends the program normally; any other
+ * write error, such as a full disk, is a failure.
  *
  * @param leave called when the pipe is closed
  * @param fail called with any other error
  */
 export function onClosedOutput(leave: () => void, fail: (error: Error) => void): void {
-  // The console of Deno and of Bun does not report a failed write; process.stdout does.
+  // The console of Deno and Bun does not report a failed write; process.stdout does.
   if (!process.stdout.isTTY) {
     console.log = (...values) => void process.stdout.write(`${format(...values)}\n`);
   }
@@ -64,11 +66,11 @@ export function onClosedOutput(leave: () => void, fail: (error: Error) => void):
 }
 
 /**
- * Closes what is given, one after the other, and ends the program with exit code 0. What
- * is closed already, or takes longer than a second, is left.
+ * Closes channels and a connection, in turn, and ends the program with exit code 0, after one
+ * second at the latest. It ignores those that are closed already.
  *
- * @param parts the channels, then their connection: the other way round, it would overtake
- *   their last acknowledgements
+ * @param parts the channels, and then their connection, because a channel sends its last
+ *   acknowledgements before it closes
  */
 export async function closeAndExit(
   ...parts: { close(): Promise<void> }[]
@@ -79,11 +81,11 @@ export async function closeAndExit(
 }
 
 /**
- * Ends the program when all that it has printed is written, or after a second: a pipe may
- * have a slow reader. https://nodejs.org/api/process.html#a-note-on-process-io
+ * Ends the program as soon as its output is written, or after one second, since the reader of a
+ * pipe may be slow. https://nodejs.org/api/process.html#a-note-on-process-io
  *
  * @param code the exit code
- * @returns never
+ * @returns a promise that never resolves
  */
 export function exit(code: number): Promise<never> {
   return new Promise(() => {

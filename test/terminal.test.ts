@@ -1,4 +1,4 @@
-/** What a person at a terminal does: leaves, pipes the output elsewhere, types what does not fit. */
+/** What people do at a terminal: press Ctrl-C, pipe the output, type unusual words. */
 import { expect } from "vitest";
 import { Program, runtimes } from "../scripts/lib/program.ts";
 import {
@@ -12,9 +12,9 @@ import {
   waitingForLogsOf,
 } from "./lib/lesson-test.ts";
 
-onEveryRuntime("the person", (test) => {
+onEveryRuntime("at the terminal", (test) => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    test(`${signal} in the middle of a task: exit code 0, and the task is back on its queue`, async ({ run, virtualHost }) => {
+    test(`${signal} during a task: exit code 0, and the task is requeued`, async ({ run, virtualHost }) => {
       const worker = run("02-work-queues/worker.ts");
       await worker.prints(WAITING_FOR_MESSAGES);
       await run("02-work-queues/new-task.ts", "long....................").exitCode;
@@ -28,7 +28,7 @@ onEveryRuntime("the person", (test) => {
     });
   }
 
-  test("Ctrl-C ends a client that waits for its answer", async ({ run }) => {
+  test("Ctrl-C ends a client that is waiting for its reply", async ({ run }) => {
     const server = run("06-rpc/server.ts");
     await server.prints("[x] Awaiting RPC requests");
     await server.stop();
@@ -38,7 +38,7 @@ onEveryRuntime("the person", (test) => {
     expect(client.stderr).toEqual([]);
   });
 
-  test("`| head -1` ends a consumer quietly", async ({ pipe, run }) => {
+  test("`| head -1` ends a consumer without an error", async ({ pipe, run }) => {
     const piped = pipe("head -1", "03-pubsub/receive-logs.ts");
     await piped.prints(WAITING_FOR_LOGS);
     await run("03-pubsub/emit-log.ts", "nobody reads this").exitCode;
@@ -46,7 +46,7 @@ onEveryRuntime("the person", (test) => {
     expect(piped.stderr).toEqual([]);
   });
 
-  test("SIGTERM ends a client before its work is done with 143", async ({ run, virtualHost }) => {
+  test("SIGTERM ends a client that is waiting for its reply with 143", async ({ run, virtualHost }) => {
     await onChannel(virtualHost, (channel) => channel.assertQueue("rpc_queue", QUORUM));
     const client = run("06-rpc/client.ts", "--timeout", "60");
     await client.prints("[x] Requesting fib(30)");
@@ -55,7 +55,7 @@ onEveryRuntime("the person", (test) => {
     expect(client.stderr).toEqual([]);
   });
 
-  test("output that cannot be written is a failure, and no wish to leave", async ({ runtime, virtualHost }) => {
+  test("output that cannot be written is a failure", async ({ runtime, virtualHost }) => {
     const script = [...runtimes[runtime].command, "01-hello/send.ts"];
     const command = ["bash", "-c", '"$@" > /dev/full', "bash", ...script];
     const send = untilTestEnds(
@@ -67,7 +67,7 @@ onEveryRuntime("the person", (test) => {
     ]);
   });
 
-  test("a routing key or a binding key over 255 bytes is refused", async ({ run }) => {
+  test("a routing key or binding key over 255 bytes is rejected", async ({ run }) => {
     const long = "é".repeat(128);
     for (
       const script of [
@@ -86,7 +86,7 @@ onEveryRuntime("the person", (test) => {
     }
   });
 
-  test("words with quotes, dashes and spaces arrive in a key and a message as they were typed", async ({ run }) => {
+  test("words with quotes, dashes and spaces arrive in the key and the message as typed", async ({ run }) => {
     const logs = run("04-routing/receive-logs.ts", "--", "-007");
     await logs.prints(waitingForLogsOf("-007"));
     expect(

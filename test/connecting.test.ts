@@ -1,4 +1,4 @@
-/** Addresses that lead to no broker, or to one that does not let us in. */
+/** Addresses without a broker, and brokers that refuse the connection. */
 import { once } from "node:events";
 import { cpSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -9,8 +9,8 @@ import { Program, root, runtimes } from "../scripts/lib/program.ts";
 import { freePort } from "../scripts/lib/rabbitmq-node.ts";
 import { messagesOn, onEveryRuntime, untilTestEnds } from "./lib/lesson-test.ts";
 
-onEveryRuntime("getting in", (test) => {
-  /** What a person sees for each address: in all cases exit code 1, soon, and nothing else. */
+onEveryRuntime("connecting", (test) => {
+  /** Tests that an address ends in exit code 1, soon, with these lines and nothing else. */
   const refuses = (
     what: string,
     address: (good: URL) => string | Promise<string>,
@@ -35,24 +35,24 @@ onEveryRuntime("getting in", (test) => {
     "a wrong password",
     (url) => Object.assign(url, { password: "secret" }).href,
     [
-      /^\[!\] amqp:\/\/guest:\*\*\*@.* refused the user or the password\.$/,
-      /^\[!\] Put the right ones into AMQP_URL/,
+      /^\[!\] amqp:\/\/guest:\*\*\*@.* rejected the user name or the password\.$/,
+      /^\[!\] Correct them in AMQP_URL/,
     ],
   );
   refuses(
-    "no such virtual host",
+    "an unknown virtual host",
     (url) => Object.assign(url, { pathname: "/nowhere" }).href,
     [
-      /^\[!\] amqp:\/\/.*\/nowhere refused the virtual host: it is not there, or /,
-      /^\[!\] Name another after the port in AMQP_URL\./,
+      /^\[!\] amqp:\/\/.*\/nowhere refused the virtual host: it does not exist, /,
+      /^\[!\] The virtual host comes after the port in AMQP_URL\./,
     ],
   );
   refuses("an unknown host", () => "amqp://me:secret@no..such..host", [
-    /^\[!\] There is no host no\.\.such\.\.host, which amqp:.*names\.$/,
-    /^\[!\] Set AMQP_URL to the address of a broker, or start one here: npm run broker$/,
+    /^\[!\] The host name in amqp:.*no\.\.such\.\.host:5672 cannot be resolved\.$/,
+    /^\[!\] Set AMQP_URL to the address of a broker, or start one on this machine: npm run broker$/,
   ]);
   refuses("a port out of range", () => "amqp://me:secret@localhost:56720", [
-    /^\[!\] Nothing listens at amqp:\/\/me:\*\*\*@localhost:56720\.$/,
+    /^\[!\] Nothing is listening at amqp:\/\/me:\*\*\*@localhost:56720\.$/,
     /npm run broker$/,
   ]);
   for (
@@ -63,43 +63,43 @@ onEveryRuntime("getting in", (test) => {
       "secret@x",
     ]
   ) {
-    refuses(`no AMQP address: ${address}`, () => address, [
-      /^\[!\] AMQP_URL is not the address of a broker: (\w+:\/\/(\*\*\*@)?localhost.*|\*\*\*@x)$/,
-      /^\[!\] It looks like this: amqp:\/\/user:password@localhost:5672\/vhost$/,
+    refuses(`an invalid address: ${address}`, () => address, [
+      /^\[!\] AMQP_URL is not a valid broker address: (\w+:\/\/(\*\*\*@)?localhost.*|\*\*\*@x)$/,
+      /^\[!\] It should look like this: amqp:\/\/user:password@localhost:5672\/vhost$/,
     ]);
   }
-  refuses("a port that takes connections and stays silent", silentPort, [
-    /^\[!\] amqp:\/\/127\.0\.0\.1:\d+ does not answer as a broker does/,
+  refuses("a port that accepts connections and stays silent", silentPort, [
+    /^\[!\] amqp:\/\/127\.0\.0\.1:\d+ does not respond like an AMQP broker/,
     /5672.*npm run broker$/,
   ]);
   refuses(
-    "a port where HTTP is spoken",
+    "an HTTP port",
     () => inject("broker").managementUrl.replace("http:", "amqp:"),
     [
-      /^\[!\] amqp:\/\/.* does not answer as a broker does/,
+      /^\[!\] amqp:\/\/.* does not respond like an AMQP broker/,
       /5672.*npm run broker$/,
     ],
   );
   refuses(
-    "TLS where there is none",
+    "TLS on a port without TLS",
     (url) => Object.assign(url, { protocol: "amqps:" }).href,
     [
-      /^\[!\] amqps:\/\/.* does not answer as a broker does/,
+      /^\[!\] amqps:\/\/.* does not respond like an AMQP broker/,
       /5671.*npm run broker$/,
     ],
   );
   refuses(
-    "nothing there",
+    "nothing is listening",
     async () => `amqp://me:secret@localhost:${await freePort()}`,
     [
-      /^\[!\] Nothing listens at amqp:\/\/me:\*\*\*@localhost:\d+\.$/,
+      /^\[!\] Nothing is listening at amqp:\/\/me:\*\*\*@localhost:\d+\.$/,
       /^\[!\] Start a broker in another terminal: npm run broker$/,
     ],
   );
 
-  test("the address may stand in .env; the environment goes first", async ({ virtualHost, runtime }) => {
-    // In a copy of the project, so that a person's own .env is left alone.
-    const { path, remove } = temporaryFolder("getting-in-test-");
+  test("the address may be in .env; the environment takes precedence", async ({ virtualHost, runtime }) => {
+    // In a copy of the project, to leave the reader's own .env alone.
+    const { path, remove } = temporaryFolder("connecting-test-");
     onTestFinished(remove);
     for (const part of ["01-hello", "shared", "package.json", "deno.json"]) {
       cpSync(join(root, part), join(path, part), { recursive: true });
@@ -115,12 +115,12 @@ onEveryRuntime("getting in", (test) => {
     const elsewhere = send(`amqp://127.0.0.1:${await freePort()}`);
     expect(await elsewhere.exitCode).toBe(1);
     expect(elsewhere.stderr[0]).toMatch(
-      /^\[!\] Nothing listens at amqp:\/\/127\.0\.0\.1/,
+      /^\[!\] Nothing is listening at amqp:\/\/127\.0\.0\.1/,
     );
   });
 });
 
-/** An address where something listens that never says a word. */
+/** Starts a server that never responds, and returns its address. */
 async function silentPort(): Promise<string> {
   const port = await freePort();
   const server = createServer().listen(port, "127.0.0.1");

@@ -1,4 +1,4 @@
-/** What RabbitMQ refuses, drops or takes away: said, counted, and never printed as sent. */
+/** Messages that RabbitMQ rejects or drops: reported, counted, and never printed as sent. */
 import { Buffer } from "node:buffer";
 import { expect, inject } from "vitest";
 import { FibonacciRpcClient } from "../06-rpc/fibonacci-rpc-client.ts";
@@ -25,8 +25,8 @@ function limitConnections(virtualHost: string, value: number) {
   return callManagement(inject("broker"), "PUT", path, { value });
 }
 
-onEveryRuntime("what the broker refuses", (test) => {
-  test("a full queue rejects: what was confirmed is printed and counted, exit code 1", async ({ run, virtualHost }) => {
+onEveryRuntime("what the broker rejects", (test) => {
+  test("a full queue rejects messages: the confirmed ones are printed and counted, exit code 1", async ({ run, virtualHost }) => {
     await setPolicy(virtualHost, { "max-length": 3, overflow: "reject-publish" });
     const newTask = run(
       "02-work-queues/new-task.ts",
@@ -35,39 +35,39 @@ onEveryRuntime("what the broker refuses", (test) => {
       "5000",
     );
     expect(await newTask.exitCode).toBe(1);
-    const sent = newTask.stdout.length; // A quorum queue takes more before it refuses.
+    const sent = newTask.stdout.length; // A quorum queue accepts a few more than its limit.
     expect(sent).toBeGreaterThanOrEqual(3);
     expect(sent).toBeLessThan(5000);
     expect(newTask.stderr).toEqual([
       expect.stringMatching(
-        /^\[!\] RabbitMQ refused a message \(basic\.nack\)\. It had confirmed \d+ before\.$/,
+        /^\[!\] RabbitMQ rejected a message \(basic\.nack\), after it had confirmed \d+\.$/,
       ),
       expect.stringMatching(
-        /^\[!\] A queue is full and rejects more, was deleted, or /,
+        /^\[!\] A queue is full and rejects messages, was deleted, or /,
       ),
     ]);
-    expect(newTask.stderr[0]).toContain(` ${sent} `);
+    expect(newTask.stderr[0]).toContain(` ${sent}.`);
     expect(await messagesOn(virtualHost, "task_queue")).toBeGreaterThanOrEqual(sent);
   });
 
-  test("the queue is deleted while tasks are sent: no Sent for what is dropped, exit code 1", async ({ run, virtualHost }) => {
+  test("the queue is deleted while tasks are sent: a dropped task is not printed as sent, exit code 1", async ({ run, virtualHost }) => {
     const newTask = run("02-work-queues/new-task.ts", "t", "--count", "1000000");
     await newTask.prints("[x] Sent 't'");
     await onChannel(virtualHost, (channel) => channel.deleteQueue("task_queue"));
     expect(await newTask.exitCode).toBe(1);
     expect(newTask.stderr.join("\n")).toMatch(
-      /\[!\] (RabbitMQ dropped a message, since there is no queue 'task_queue' any more|RabbitMQ refused a message|amqp:.* failed: INTERNAL_ERROR)/,
+      /\[!\] (RabbitMQ dropped a message, because the queue 'task_queue' no longer exists|RabbitMQ rejected a message|amqp:.* failed: INTERNAL_ERROR)/,
     );
   });
 
-  test("a limit of connections: whoever comes is told, whoever has run waits", async ({ run, virtualHost }) => {
+  test("a connection limit: a new script reports it, a running consumer waits", async ({ run, virtualHost }) => {
     const receive = run("01-hello/receive.ts");
     await receive.prints(WAITING_FOR_MESSAGES);
     await limitConnections(virtualHost, 0);
     const send = run("01-hello/send.ts");
     expect(await send.exitCode).toBe(1);
     expect(send.stderr[0]).toMatch(
-      /refused the virtual host: .* or has as many connections as it may have\.$/,
+      /refused the virtual host: .* or it has reached its connection limit\.$/,
     );
 
     await expect.poll(async () => {
@@ -88,18 +88,18 @@ onEveryRuntime("what the broker refuses", (test) => {
     expect(await receive.stop()).toBe(0);
   });
 
-  test("a request that is refused fails at once, not at its timeout", async ({ virtualHost }) => {
+  test("a rejected request fails at once, not at its timeout", async ({ virtualHost }) => {
     await onChannel(virtualHost, async (channel) => {
       await setPolicy(virtualHost, { "max-length": 1, overflow: "reject-publish" });
       await channel.assertQueue("rpc_queue", QUORUM);
       for (let i = 0; i < 200; i++) channel.sendToQueue("rpc_queue", Buffer.from("1"));
-      await channel.waitForConfirms().catch(() => {}); // Full now, whichever it took.
+      await channel.waitForConfirms().catch(() => {}); // It is full now.
       const client = await FibonacciRpcClient.open(channel);
-      await expect(client.call(1, 60)).rejects.toThrow(/refused the request/);
+      await expect(client.call(1, 60)).rejects.toThrow(/rejected the request/);
     });
   });
 
-  test("a server at work still hears: a signal, and so a heartbeat, gets through", async ({ run, virtualHost }) => {
+  test("a busy server still reacts to a signal, and so to heartbeats", async ({ run, virtualHost }) => {
     const server = run("06-rpc/server.ts", "--prefetch", "50");
     await server.prints(AWAITING_REQUESTS);
     await onChannel(virtualHost, async (channel) => {
@@ -108,9 +108,9 @@ onEveryRuntime("what the broker refuses", (test) => {
       }
       await channel.waitForConfirms();
     });
-    await server.prints("[.] fib(100000)", 50); // All of them are being computed.
+    await server.prints("[.] fib(100000)", 50); // It is computing all of them.
     expect(await server.stop()).toBe(0);
-    // Had it heard only after its work, no request would have gone back.
+    // If it had reacted only after its work, no request would have been requeued.
     await expect.poll(() => messagesOn(virtualHost, "rpc_queue")).toBeGreaterThan(0);
   });
 });
