@@ -239,13 +239,13 @@ withOwnNode("a broker that stops and returns", (programs) => {
       const killing = [0, 1, 2].map((i) => startAndKill(runtimeAt(i)));
 
       const sent = new Map<string, number>();
-      for (let i = 0; i < 20; i++) {
+      for (let i = 0; i < 10; i++) {
         const newTask = run(
           runtimeAt(i),
-          ["02-work-queues/new-task.ts", `task ${i}`, "--count", "20"],
+          ["02-work-queues/new-task.ts", `task ${i}`, "--count", "40"],
           elsewhere,
         );
-        if (i === 10) {
+        if (i === 5) {
           await newTask.prints(/Sent/);
           await node.crash();
           await node.start();

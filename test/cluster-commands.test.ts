@@ -4,16 +4,14 @@ import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { setInterval } from "node:timers/promises";
-import { connect } from "amqplib";
 import { expect, onTestFinished, test } from "vitest";
-import { callManagement } from "../scripts/lib/broker-to-use.ts";
 import { temporaryFolder } from "../scripts/lib/clean-up.ts";
-import { startCluster } from "../scripts/lib/cluster.ts";
 import { Program, root, runScript, runtimes } from "../scripts/lib/program.ts";
 import { accepts, freePort } from "../scripts/lib/rabbitmq-node.ts";
 import {
   messagesOn,
   onChannel,
+  processesOf,
   untilTestEnds,
   withOwnNode,
 } from "./lib/lesson-test.ts";
@@ -31,13 +29,7 @@ async function threePorts(): Promise<number> {
   return await accepts(port + 1) || await accepts(port + 2) ? threePorts() : port;
 }
 
-/** Lists the processes with a folder in their environment or on their command line. */
-const processesOf = (folder: string) =>
-  execFileSync("ps", ["axeww"], { encoding: "utf8" }).split("\n").filter((line) =>
-    line.includes(folder)
-  );
-
-withOwnNode("a cluster", (programs) => {
+withOwnNode("a cluster", () => {
   test("runs until Ctrl-C, loses a node and restarts it, and keeps its messages", {
     timeout: 300_000,
   }, async () => {
@@ -123,21 +115,6 @@ withOwnNode("a cluster", (programs) => {
     expect(none.stderr[0]).toBe(
       `[!] npm run ctl needs the broker of npm run broker, which is not running at amqp://localhost:${port}.`,
     );
-  });
-
-  test("of a test is one cluster, and leaves nothing behind", async () => {
-    const cluster = await startCluster({ programs });
-    const [first] = cluster.nodes;
-    try {
-      expect(await callManagement(first, "GET", "nodes?columns=running")).toEqual(
-        Array(3).fill({ running: true }),
-      );
-      for (const url of cluster.url.split(",")) await (await connect(url)).close();
-    } finally {
-      await cluster.stop();
-    }
-    expect(processesOf(first.controlEnvironment.HOME ?? "")).toEqual([]);
-    expect(await accepts(first.port)).toBe(false);
   });
 });
 

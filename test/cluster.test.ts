@@ -5,10 +5,11 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { callManagement, createVirtualHost } from "../scripts/lib/broker-to-use.ts";
 import { type RabbitMQCluster, startCluster } from "../scripts/lib/cluster.ts";
 import { type Program, runScript, type Runtime } from "../scripts/lib/program.ts";
-import type { RabbitMQNode } from "../scripts/lib/rabbitmq-node.ts";
+import { accepts, type RabbitMQNode } from "../scripts/lib/rabbitmq-node.ts";
 import {
   AWAITING_REQUESTS,
   onChannel,
+  processesOf,
   QUORUM,
   timesDone,
   untilTestEnds,
@@ -65,137 +66,123 @@ withOwnNode("a cluster", (programs) => {
 
   const portOf = (i: number) => new URL(cluster.nodes[i]?.url ?? "").port;
 
-  test.each(runtimesToTest)(
-    "the node that leads the queues and holds connections is killed, on %s",
-    async (runtime) => {
-      const on = await newVirtualHost();
-      const [server, there, elsewhere, subscriber] = [
-        run(runtime, on(0, 1, 2), "06-rpc/server.ts"),
-        run(runtime, on(0, 1, 2), "02-work-queues/worker.ts"),
-        run(runtime, on(1, 2, 0), "02-work-queues/worker.ts"),
-        run(runtime, on(0, 1, 2), "03-pubsub/receive-logs.ts"),
-      ];
-      await server.prints(AWAITING_REQUESTS, 1, 60);
-      for (const worker of [there, elsewhere]) {
-        await worker.prints(WAITING_FOR_MESSAGES, 1, 60);
-      }
-      await subscriber.prints(WAITING_FOR_LOGS, 1, 60);
-      await onChannel(on(0), async (channel) => {
-        await channel.assertExchange("kept", "direct", { durable: false });
-        await channel.bindQueue("task_queue", "kept", "key");
-      });
-      await sleep(2000); // A quorum queue younger than 2 s may not survive, and nothing reports its state.
-      const newTask = run(
-        runtime,
-        on(0),
-        "02-work-queues/new-task.ts",
-        "t",
-        "--count",
-        "600",
-      );
-      expect(await newTask.exitCode).toBe(0);
-      expect(newTask.stdout.length).toBe(600);
-      await elsewhere.prints("[x] Done", 10);
+  /** Starts scripts that are connected to node 0, and a worker that is not, and has 600 tasks sent. */
+  async function startScripts(runtime: Runtime) {
+    const on = await newVirtualHost();
+    const start = (AMQP_URL: string, script: string, ...args: string[]) =>
+      run(runtime, AMQP_URL, script, ...args);
+    const server = start(on(0, 1, 2), "06-rpc/server.ts");
+    const worker = start(on(0, 1, 2), "02-work-queues/worker.ts");
+    const survivor = start(on(1, 2, 0), "02-work-queues/worker.ts");
+    const subscriber = start(on(0, 1, 2), "03-pubsub/receive-logs.ts");
+    await server.prints(AWAITING_REQUESTS, 1, 60);
+    await worker.prints(WAITING_FOR_MESSAGES, 1, 60);
+    await survivor.prints(WAITING_FOR_MESSAGES, 1, 60);
+    await subscriber.prints(WAITING_FOR_LOGS, 1, 60);
+    await onChannel(on(0), async (channel) => {
+      await channel.assertExchange("kept", "direct", { durable: false });
+      await channel.bindQueue("task_queue", "kept", "key");
+    });
+    await sleep(2000); // A quorum queue younger than 2 s may not survive, and nothing reports its state.
+    const newTask = start(on(0), "02-work-queues/new-task.ts", "t", "--count", "600");
+    expect(await newTask.exitCode).toBe(0);
+    expect(newTask.stdout.length).toBe(600);
+    await survivor.prints("[x] Done", 10);
+    return { on, start, server, worker, survivor, subscriber };
+  }
 
-      await without(cluster.nodes[0], async () => {
-        for (const program of [server, there, subscriber]) {
-          await program.warns(
-            new RegExp(`^\\[!\\] Lost amqp:.*:${portOf(0)}/.*Reconnecting`),
-            1,
-            60,
-          );
-          await program.warns(/^\[!\] Back: connected to amqp:/, 1, 60);
-          expect(program.stderr.at(-1)).not.toContain(`:${portOf(0)}/`);
-        }
-        expect(elsewhere.stderr.filter((line) => line.startsWith("[!] Lost"))).toEqual(
-          [],
-        );
-        for await (const _ of setInterval(100)) {
-          if (done(there, elsewhere) >= 600) break;
-        }
+  /** Checks that these scripts work on the two other nodes. */
+  async function checkScripts(scripts: Awaited<ReturnType<typeof startScripts>>) {
+    const { on, start, server, worker, survivor, subscriber } = scripts;
+    for (const program of [server, worker, subscriber]) {
+      const lost = new RegExp(`^\\[!\\] Lost amqp:.*:${portOf(0)}/.*Reconnecting`);
+      await program.warns(lost, 1, 60);
+      await program.warns(/^\[!\] Back: connected to amqp:/, 1, 60);
+      expect(program.stderr.at(-1)).not.toContain(`:${portOf(0)}/`);
+    }
+    expect(survivor.stderr.filter((line) => line.startsWith("[!] Lost"))).toEqual([]);
+    for await (const _ of setInterval(100)) if (done(worker, survivor) >= 600) break;
 
-        // The first address is dead: the scripts use the next one.
-        const client = run(runtime, on(0, 1, 2), "06-rpc/client.ts", "12");
-        expect(await client.exitCode).toBe(0);
-        expect(client.stdout.at(-1)).toBe("[.] Got 144");
-        const late = run(runtime, on(0, 1, 2), "02-work-queues/worker.ts");
-        await late.prints(WAITING_FOR_MESSAGES, 1, 60);
+    // The first address is dead: the scripts use the next one.
+    const client = start(on(0, 1, 2), "06-rpc/client.ts", "12");
+    expect(await client.exitCode).toBe(0);
+    expect(client.stdout.at(-1)).toBe("[.] Got 144");
+    const late = start(on(0, 1, 2), "02-work-queues/worker.ts");
+    await late.prints(WAITING_FOR_MESSAGES, 1, 60);
 
-        // The exchange and its binding remain on the other nodes.
-        await onChannel(on(1), async (channel) => {
-          await channel.checkExchange("kept");
-          channel.publish("kept", "key", Buffer.from("routed"), { mandatory: true });
-          channel.on("return", () => expect.unreachable("the binding is gone"));
-          await channel.waitForConfirms();
-        });
-        for await (const _ of setInterval(100)) if (done(there, elsewhere) > 600) break;
+    // The exchange and its binding remain on the other nodes.
+    await onChannel(on(1), async (channel) => {
+      await channel.checkExchange("kept");
+      channel.on("return", () => expect.unreachable("the binding is gone"));
+      channel.publish("kept", "key", Buffer.from("routed"), { mandatory: true });
+      await channel.waitForConfirms();
+    });
+    await Promise.any(
+      [worker, survivor, late].map((one) => one.prints("[x] Received 'routed'", 1, 60)),
+    );
 
-        // The subscriber's exclusive queue was lost with its node; it has declared a new one.
-        await subscriber.prints(WAITING_FOR_LOGS, 2, 60);
-        const emit = run(runtime, on(0, 1, 2), "03-pubsub/emit-log.ts", "after");
-        // On 4.3, the dead node's exclusive queue remains bound until the node is back, but cannot
-        // accept its copy. So RabbitMQ rejects the message, although the other queues get theirs.
-        if (await emit.exitCode !== 0) {
-          expect(emit.stderr[0]).toMatch(/^\[!\] RabbitMQ rejected a message/);
-        }
-        await subscriber.prints("[x] 'after'");
-      });
+    // The subscriber's exclusive queue was lost with its node; it has declared a new one.
+    await subscriber.prints(WAITING_FOR_LOGS, 2, 60);
+    const emit = start(on(0, 1, 2), "03-pubsub/emit-log.ts", "after");
+    // On 4.3, the dead node's exclusive queue remains bound until the node is back, but cannot
+    // accept its copy. So RabbitMQ rejects the message, although the other queues get theirs.
+    if (await emit.exitCode !== 0) {
+      expect(emit.stderr[0]).toMatch(/^\[!\] RabbitMQ rejected a message/);
+    }
+    await subscriber.prints("[x] 'after'");
+  }
+
+  test("the node that leads the queues and holds connections is killed", async () => {
+    const all = await Promise.all(runtimesToTest.map(startScripts));
+    await without(cluster.nodes[0], async () => {
+      for (const scripts of all) await checkScripts(scripts);
+    });
+    for (const { on, start, subscriber } of all) {
       await expect.poll(
-        () => run(runtime, on(0, 1, 2), "03-pubsub/emit-log.ts", "at last").exitCode,
+        () => start(on(0, 1, 2), "03-pubsub/emit-log.ts", "at last").exitCode,
         { timeout: 30_000 },
       ).toBe(0);
       await subscriber.prints("[x] 'at last'");
-    },
-    180_000,
-  );
+    }
+  }, 180_000);
 
   test(
-    "nodes are killed again and again, under producers and workers: no confirmed task is lost",
+    "the nodes are killed in turn, under producers and workers: no confirmed task is lost",
     async () => {
       const on = await newVirtualHost();
       await onChannel(on(0), (channel) => channel.assertQueue("task_queue", QUORUM));
       await sleep(2000); // As above.
-      const workers = [0, 1].map((i) => {
-        const runtime = runtimesToTest[i % runtimesToTest.length] ?? "tsx";
-        return run(runtime, on(i, 2, 1 - i), "02-work-queues/worker.ts");
-      });
+      const runtimeAt = (i: number) =>
+        runtimesToTest[i % runtimesToTest.length] ?? "tsx";
+      const workers = [0, 1].map((i) =>
+        run(runtimeAt(i), on(i, 2, 1 - i), "02-work-queues/worker.ts")
+      );
       for (const worker of workers) await worker.prints(WAITING_FOR_MESSAGES, 1, 60);
 
       const sent = new Map<string, number>();
-      let isOver = false;
-      const produce = async () => {
-        for (let i = 0; !isOver; i++) {
-          const runtime = runtimesToTest[i % runtimesToTest.length] ?? "tsx";
-          const [task, addresses] = [`task ${i}`, on(i % 3, (i + 1) % 3, (i + 2) % 3)];
-          const newTask = run(
-            runtime,
-            addresses,
-            "02-work-queues/new-task.ts",
-            task,
-            "--count",
-            "50",
-          );
-          await newTask.exitCode;
-          sent.set(
-            task,
-            newTask.stdout.filter((line) => line.startsWith("[x] Sent")).length,
-          );
-        }
+      const send = (i: number, task: string, count: number, node: number) => {
+        const addresses = on(node, (node + 1) % 3, (node + 2) % 3);
+        const args = [task, "--count", String(count)];
+        return run(runtimeAt(i), addresses, "02-work-queues/new-task.ts", ...args);
       };
-      const producing = produce();
-      const end = Date.now() + 30_000;
-      for (let i = 0; Date.now() < end; i = (i + 1) % 3) {
-        await without(cluster.nodes[i], () => sleep(1000)); // How long the node is down.
+      for (let i = 0; i < 3; i++) {
+        const producers = new Map([
+          [`lost ${i}`, send(i, `lost ${i}`, 1000, i)],
+          [`kept ${i}`, send(i + 1, `kept ${i}`, 100, (i + 1) % 3)],
+        ]);
+        await producers.get(`lost ${i}`)?.prints(/Sent/, 1, 60);
+        await without(cluster.nodes[i], async () => {
+          for (const [task, producer] of producers) {
+            await producer.exitCode;
+            const lines = producer.stdout.filter((line) => line.startsWith("[x] Sent"));
+            sent.set(task, lines.length);
+          }
+        });
       }
-      isOver = true;
-      await producing;
 
-      const all = [...sent.values()].reduce((sum, n) => sum + n);
-      expect(all).toBeGreaterThan(100);
+      expect([...sent.values()].reduce((sum, n) => sum + n)).toBeGreaterThan(100);
       for await (const _ of setInterval(200)) {
-        const left = [...sent].filter(([task, times]) =>
-          timesDone(workers, task) < times
-        );
+        const left = [...sent].filter(([task, n]) => timesDone(workers, task) < n);
         if (left.length === 0) break;
       }
     },
@@ -241,11 +228,14 @@ withOwnNode("a cluster", (programs) => {
     180_000,
   );
 
-  test("the cluster has three nodes again", async () => {
+  test("it has three running nodes again, and leaves nothing behind", async () => {
     const [node] = cluster.nodes;
-    await expect.poll(async () => {
-      const nodes = await callManagement(node, "GET", "nodes?columns=running");
-      return Array.isArray(nodes) ? nodes.filter(({ running }) => running).length : 0;
-    }, { timeout: 30_000 }).toBe(3);
+    await expect.poll(
+      () => callManagement(node, "GET", "nodes?columns=running"),
+      { timeout: 30_000 },
+    ).toEqual(Array(3).fill({ running: true }));
+    await cluster.stop();
+    expect(processesOf(node.controlEnvironment.HOME ?? "")).toEqual([]);
+    for (const { port } of cluster.nodes) expect(await accepts(port)).toBe(false);
   });
 });

@@ -1,12 +1,11 @@
 /** The commands of `npm run`: setup, broker, ctl and start. For clusters, see cluster-commands.test.ts. */
-import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { setInterval } from "node:timers/promises";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, inject, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "../scripts/lib/clean-up.ts";
 import { Program, type ProgramOptions, runScript } from "../scripts/lib/program.ts";
-import { accepts, freePort, startNode } from "../scripts/lib/rabbitmq-node.ts";
-import { withOwnNode } from "./lib/lesson-test.ts";
+import { accepts, freePort } from "../scripts/lib/rabbitmq-node.ts";
+import { processesOf, withOwnNode } from "./lib/lesson-test.ts";
 
 /** Starts a script, and stops it after the test if it is still running. */
 function run(options: ProgramOptions, script: string, ...args: string[]): Program {
@@ -38,29 +37,17 @@ withOwnNode("the commands", (programs) => {
     ]);
   });
 
-  test("the tour plays a lesson, and leaves no folder behind", async () => {
-    const folder = folderForTest();
-    const tour = run({ env: { TMPDIR: folder } }, "scripts/tour.ts", "1");
-    expect(await tour.exitCode).toBe(0);
-    expect(tour.stdout).toContain("receive    | [x] Received 'Hello World!'");
-    expect(tour.stdout).toContain("1  Hello World       ok");
-    expect(ownFolders(folder)).toEqual([]);
-  });
-
   test("a tour that is killed (-9) leaves no process and no folder behind", async () => {
     const folder = folderForTest();
     const tour = run({ env: { TMPDIR: folder } }, "scripts/tour.ts", "2");
     await tour.prints(/Received 'a long task/, 1, 60);
-    /** The processes with this folder in their environment: the tour and all its children. */
-    const processes = () =>
-      execFileSync("ps", ["axeww"], { encoding: "utf8" }).split("\n").filter((line) =>
-        line.includes(folder)
-      );
-    expect(processes().filter((line) => /beam|epmd|worker/.test(line)).length)
-      .toBeGreaterThan(3);
+    const children = processesOf(folder).filter((line) =>
+      /beam|epmd|worker/.test(line)
+    );
+    expect(children.length).toBeGreaterThan(3);
     tour.signal("SIGKILL");
     await tour.exitCode;
-    for await (const _ of setInterval(50)) if (processes().length === 0) break;
+    for await (const _ of setInterval(50)) if (processesOf(folder).length === 0) break;
     expect(ownFolders(folder)).toEqual([]);
   });
 
@@ -97,16 +84,16 @@ withOwnNode("the commands", (programs) => {
   });
 
   test("a broker that npm run broker did not start: what does not work, and what to do", async () => {
-    const node = await startNode({ programs, management: false });
-    onTestFinished(() => node.stop());
+    const { url } = inject("broker");
+    const { port } = new URL(url);
     const ui = await freePort();
-    const broker = run({}, "scripts/broker.ts", `--port=${node.port}`, `--ui=${ui}`);
+    const broker = run({}, "scripts/broker.ts", `--port=${port}`, `--ui=${ui}`);
     expect(await broker.exitCode).toBe(0);
     expect(broker.stdout).toEqual([
       expect.stringMatching(
         /^RabbitMQ [34]\.[.\d]+ is already listening on port \d+\.$/,
       ),
-      `To use it for the lessons: export AMQP_URL=amqp://localhost:${node.port}`,
+      `To use it for the lessons: export AMQP_URL=amqp://localhost:${port}`,
       "npm run broker did not start it, so these parts of the pages do not work: " +
       `the management UI (nothing is listening on port ${ui}), stopping and starting the broker, npm run ctl.`,
       "To run one with which everything works, first stop this one. If it is a service: sudo systemctl stop rabbitmq-server",
@@ -117,13 +104,13 @@ withOwnNode("the commands", (programs) => {
     const cluster = run(
       {},
       "scripts/broker.ts",
-      ...["--nodes=3", `--port=${node.port}`, `--ui=${ui}`],
+      ...["--nodes=3", `--port=${port}`, `--ui=${ui}`],
     );
     expect(await cluster.exitCode).toBe(1);
     expect(cluster.stdout.at(-1)).toMatch(
       /^Or run one beside it: npm run broker -- --nodes 3 /,
     );
-    const env = { AMQP_URL: node.url };
+    const env = { AMQP_URL: url };
     const control = run({ env }, "scripts/ctl.ts", "list_queues");
     expect(await control.exitCode).toBe(1);
     expect(control.stderr[0]).toMatch(

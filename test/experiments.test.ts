@@ -1,7 +1,7 @@
 /** The experiments of lesson 2 that need `npm run broker` and `npm run ctl`, with the commands of its page. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { temporaryFolder } from "../scripts/lib/clean-up.ts";
 import { Program, root, runScript } from "../scripts/lib/program.ts";
 import { freePort } from "../scripts/lib/rabbitmq-node.ts";
@@ -21,23 +21,24 @@ function controlCommands(title: string): string[] {
 }
 
 withOwnNode("experiments", () => {
-  let port: number;
+  const { path, remove } = temporaryFolder("experiments-test-");
+  let env: { AMQP_URL: string };
+  let broker: Program;
   beforeAll(async () => {
-    port = await freePort();
+    const [port, ui] = [await freePort(), await freePort()];
+    env = { AMQP_URL: `amqp://localhost:${port}` };
+    const options = ["--port", String(port), "--ui", String(ui), path];
+    broker = runScript("tsx", "scripts/broker.ts", options);
+    await broker.prints("To stop it, press CTRL+C", 1, 120);
+  });
+  afterAll(async () => {
+    await broker.stop();
+    remove();
   });
 
   test.each(runtimesToTest)(
     "a poison message is dead-lettered by a policy, on %s",
     async (runtime) => {
-      const { path, remove } = temporaryFolder("experiments-test-");
-      onTestFinished(remove);
-      const env = { AMQP_URL: `amqp://localhost:${port}` };
-      const ports = ["--port", String(port), "--ui", String(await freePort())];
-      const broker = runScript("tsx", "scripts/broker.ts", [...ports, path]);
-      onTestFinished(async () => {
-        await broker.stop();
-      });
-      await broker.prints("To stop it, press CTRL+C", 1, 120);
       const run = (script: string, ...args: string[]) =>
         untilTestEnds(runScript(runtime, script, args, { env }));
       const control = async (command = "") => {
@@ -46,9 +47,7 @@ withOwnNode("experiments", () => {
         return program.stdout.join("\n");
       };
 
-      const [setPolicy, clearPolicy] = controlCommands(
-        "Dead-letter a poison message",
-      );
+      const [setPolicy, clearPolicy] = controlCommands("Dead-letter a poison message");
       const [listQueues] = controlCommands("Watch the queue");
       const receive = run("01-hello/receive.ts");
       await receive.prints(WAITING_FOR_MESSAGES);
@@ -73,6 +72,8 @@ withOwnNode("experiments", () => {
       await control(clearPolicy);
       expect(await receive.stop()).toBe(0);
       expect(receive.stdout).toEqual([WAITING_FOR_MESSAGES, `[x] Received '${task}'`]);
+      const deletion = run("scripts/delete.ts", "queue", "task_queue");
+      expect(await deletion.exitCode).toBe(0);
     },
   );
 });

@@ -102,7 +102,15 @@ describe("addresses", () => {
     expect(redact(new URL("amqps://b"))).toBe("amqps://b:5671");
   });
 
-  test.each(["", "http://a", "amqp://", "amqp://a:0", "amqp://me:50%@a", "a"])(
+  test.each([
+    "",
+    "http://a",
+    "amqp://",
+    "amqp://a:0",
+    "amqp://a:99999",
+    "amqp://me:50%@a",
+    "a",
+  ])(
     "%j is not valid",
     (bad) => {
       expect(() => parseAddresses(`amqp://a,${bad}`)).toThrow(AddressError);

@@ -1,4 +1,5 @@
 /** Fixtures for tests that run scripts as a reader does, each in its own virtual host. */
+import { execFileSync } from "node:child_process";
 import { type ConfirmChannel, connect } from "amqplib";
 import { describe, inject, onTestFinished, test } from "vitest";
 import {
@@ -189,4 +190,15 @@ export function timesDone(workers: Program[], task: string): number {
     ).length
   );
   return times.reduce((sum, n) => sum + n);
+}
+
+/**
+ * Lists the processes that have a folder in their environment or on their command line.
+ *
+ * @param folder the path of the folder
+ * @returns the lines of `ps`
+ */
+export function processesOf(folder: string): string[] {
+  const lines = execFileSync("ps", ["axeww"], { encoding: "utf8" }).split("\n");
+  return lines.filter((line) => line.includes(folder));
 }
