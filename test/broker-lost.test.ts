@@ -1,4 +1,5 @@
 /** The broker stops and returns in every possible way, under every consumer; and it blocks producers. */
+import { Buffer } from "node:buffer";
 import { setInterval, setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import {
@@ -20,44 +21,49 @@ import {
   waitingForLogsOf,
   withOwnNode,
 } from "./lib/lesson-test.ts";
-import { runtimesToTest } from "./lib/runtimes.ts";
+import { runtimeAt, runtimesToTest } from "./lib/runtimes.ts";
 
-/** Every consumer: the line it prints when it is ready, and, to see that it works, a producer and the line it then prints. */
-const consumers = [
+/** Every consumer: the line it prints when it is ready and, to see that it works, a message and the line it then prints. */
+const consumers: {
+  script: string[];
+  ready: string;
+  message: [exchange: string, routingKey: string, content: string];
+  line: string;
+}[] = [
   {
     script: ["01-hello/receive.ts"],
     ready: WAITING_FOR_MESSAGES,
-    producer: ["01-hello/send.ts"],
+    message: ["", "hello", "Hello World!"],
     line: "[x] Received 'Hello World!'",
   },
   {
     script: ["02-work-queues/worker.ts"],
     ready: WAITING_FOR_MESSAGES,
-    producer: ["02-work-queues/new-task.ts"],
+    message: ["", "task_queue", "Hello World!"],
     line: "[x] Done",
   },
   {
     script: ["03-pubsub/receive-logs.ts"],
     ready: WAITING_FOR_LOGS,
-    producer: ["03-pubsub/emit-log.ts"],
+    message: ["logs", "", "info: Hello World!"],
     line: "[x] 'info: Hello World!'",
   },
   {
     script: ["04-routing/receive-logs.ts", "info", "error"],
     ready: waitingForLogsOf("info", "error"),
-    producer: ["04-routing/emit-log.ts", "error"],
+    message: ["direct_logs", "error", "Hello World!"],
     line: "[x] error: 'Hello World!'",
   },
   {
     script: ["05-topics/receive-logs.ts", "*.info"],
     ready: waitingForLogsOf("*.info"),
-    producer: ["05-topics/emit-log.ts"],
+    message: ["topic_logs", "anonymous.info", "Hello World!"],
     line: "[x] anonymous.info: 'Hello World!'",
   },
   {
     script: ["06-rpc/server.ts"],
     ready: AWAITING_REQUESTS,
-    producer: ["06-rpc/client.ts"],
+    message: ["", "rpc_queue", "30"],
     line: "[.] fib(30)",
   },
 ];
@@ -72,7 +78,7 @@ withOwnNode("a broker that stops and returns", (programs) => {
     program: Program;
     runtime: Runtime;
     ready: string;
-    producer: string[];
+    message: [exchange: string, routingKey: string, content: string];
     line: string;
   }[] = [];
 
@@ -135,7 +141,7 @@ withOwnNode("a broker that stops and returns", (programs) => {
         program.warns(/Back: /, (before[i]?.said ?? 0) / 2 + 1, 60)
       ),
     );
-    for (const [i, { program, runtime, producer, line }] of running.entries()) {
+    for (const [i, { program, runtime, message, line }] of running.entries()) {
       expect(program.stderr.slice(before[i]?.said)).toEqual([
         expect.stringMatching(
           /^\[!\] Lost amqp:\/\/guest:\*\*\*@127\.0\.0\.1:\d+\/by-example-\w+: .+\. Reconnecting \.\.\.$/,
@@ -145,9 +151,11 @@ withOwnNode("a broker that stops and returns", (programs) => {
         ),
       ]);
       const times = program.stdout.filter((printed) => printed === line).length;
-      const producing = run(runtime, producer);
-      expect(await producing.exitCode).toBe(0);
-      expect(producing.stderr).toEqual([]);
+      const [exchange, routingKey, content] = message;
+      await onChannel(virtualHosts.get(runtime) ?? "", async (channel) => {
+        channel.publish(exchange, routingKey, Buffer.from(content));
+        await channel.waitForConfirms();
+      });
       await program.prints(line, times + 1);
     }
   }
@@ -320,8 +328,3 @@ withOwnNode("a broker that stops and returns", (programs) => {
     },
   );
 });
-
-/** Cycles through the runtimes, for tests that use all of them together. */
-function runtimeAt(i: number): Runtime {
-  return runtimesToTest[i % runtimesToTest.length] ?? "tsx";
-}

@@ -17,7 +17,7 @@ import {
   WAITING_FOR_MESSAGES,
   withOwnNode,
 } from "./lib/lesson-test.ts";
-import { runtimesToTest } from "./lib/runtimes.ts";
+import { runtimeAt, runtimesToTest } from "./lib/runtimes.ts";
 
 withOwnNode("a cluster", (programs) => {
   let cluster: RabbitMQCluster;
@@ -152,8 +152,6 @@ withOwnNode("a cluster", (programs) => {
       const on = await newVirtualHost();
       await onChannel(on(0), (channel) => channel.assertQueue("task_queue", QUORUM));
       await sleep(2000); // As above.
-      const runtimeAt = (i: number) =>
-        runtimesToTest[i % runtimesToTest.length] ?? "tsx";
       const workers = [0, 1].map((i) =>
         run(runtimeAt(i), on(i, 2, 1 - i), "02-work-queues/worker.ts")
       );

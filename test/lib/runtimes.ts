@@ -16,6 +16,16 @@ export const runtimesToTest = (process.env.RUNTIMES || "tsx,deno").split(",").ma
 );
 
 /**
+ * Cycles through these runtimes, for what need not be repeated on each of them.
+ *
+ * @param i any number from 0
+ * @returns one of the runtimes
+ */
+export function runtimeAt(i: number): Runtime {
+  return runtimesToTest[i % runtimesToTest.length] ?? "tsx";
+}
+
+/**
  * Checks that each of these runtimes is installed.
  *
  * @returns their names and versions
