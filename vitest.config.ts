@@ -4,9 +4,9 @@ export default defineConfig({
   test: {
     include: ["test/*.test.ts"],
     globalSetup: "test/lib/global-setup.ts",
-    maxWorkers: 4, // Much of the time goes into waiting: for a broker to restart, for a task to be done.
+    maxWorkers: 4, // Tests often wait: for a broker to restart, or for a task to be done.
     testTimeout: 120_000,
     hookTimeout: 150_000,
-    env: { LC_ALL: "C" }, // yargs speaks the language of the person; the tests expect English.
+    env: { LC_ALL: "C" }, // yargs prints messages in the user's language; the tests expect English.
   },
 });

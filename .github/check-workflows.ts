@@ -1,4 +1,4 @@
-/** Checks the workflows as GitHub's editor does: their keys, their expressions, and what these refer to. */
+/** Checks the keys and expressions of the workflows, as GitHub's editor does. */
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { validate } from "@actions/languageservice";

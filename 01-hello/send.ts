@@ -15,11 +15,11 @@ const { _: words } = yargs(process.argv.slice(2)).strictOptions()
 const message = words.join(" ") || "Hello World!";
 
 const connection = await connect(); // Slow to open: a program opens one and keeps it.
-const channel = await connection.createConfirmChannel(); // The broker will confirm.
+const channel = await connection.createConfirmChannel(); // With publisher confirms.
 const settings = { durable: true, arguments: { "x-queue-type": "quorum" } };
 await channel.assertQueue("hello", settings); // Either program may start first.
-// The default exchange routes it to this queue, or returns it if the queue is gone.
+// The default exchange routes it to this queue; if there is none, it is returned.
 channel.sendToQueue("hello", Buffer.from(message), { mandatory: true });
-await channel.waitForConfirms(); // Until RabbitMQ confirms it, it may be lost.
+await channel.waitForConfirms(); // Until confirmed, it may be lost.
 console.log(`[x] Sent ${quoted(message)}`);
 await connection.close();

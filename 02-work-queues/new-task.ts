@@ -14,7 +14,7 @@ const { _: words, count } = yargs(process.argv.slice(2)).strictOptions()
   .usage("Usage: npx tsx 02-work-queues/new-task.ts [message..]\n\nSends tasks.")
   .example("npx tsx 02-work-queues/new-task.ts task..", "sends two seconds of work")
   .option("count", { type: "number", default: 1, describe: "Times to send the task" })
-  .check(({ count: n }) => (Number.isInteger(n) && n > 0) || "--count must be positive")
+  .check(({ count: n }) => (Number.isInteger(n) && n > 0) || "--count must be 1, 2, …")
   .requiresArg("count").parseSync();
 const message = words.join(" ") || "Hello World!";
 
@@ -30,7 +30,7 @@ for (let sent = 1; sent <= count; sent++) {
   channel.sendToQueue("task_queue", Buffer.from(message), options, (error) => {
     if (error === null) printRepeated(`[x] Sent ${quoted(message)}`);
   });
-  // Waiting for each confirm would be slow; never waiting could exhaust the memory.
+  // Waiting for each confirm would be slow; never waiting could exhaust memory.
   if (sent % 500 === 0) await channel.waitForConfirms();
 }
 await channel.waitForConfirms();

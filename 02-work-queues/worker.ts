@@ -13,24 +13,24 @@ const { prefetch } = yargs(process.argv.slice(2)).strict()
   .usage("Usage: npx tsx 02-work-queues/worker.ts\n\nDoes the tasks in a queue.")
   .example("npx tsx 02-work-queues/worker.ts --prefetch 9", "does nine tasks at once")
   .option("prefetch", { type: "number", default: 1, describe: "Tasks at a time" })
-  .check(({ prefetch: n }) => (n >= 1 && n < 65_536) || "--prefetch must be 1-65535")
+  .check(({ prefetch: n }) => (n >= 1 && n <= 65_535) || "--prefetch must be 1-65535")
   .requiresArg("prefetch").parseSync();
 
 await stayConnected(async (connection) => {
   const channel = await connection.createChannel();
   const settings = { durable: true, arguments: { "x-queue-type": "quorum" } };
   await channel.assertQueue("task_queue", settings);
-  // Fair dispatch: a worker gets no new task until it has acknowledged the last one.
+  // Fair dispatch: with a prefetch of 1, a busy worker gets no new task.
   await channel.prefetch(prefetch);
   console.log("[*] Waiting for messages. To exit press CTRL+C");
 
   await channel.consume("task_queue", async (message) => {
-    if (message === null) return; // Cancelled: stayConnected() starts over.
+    if (message === null) return; // Consumer cancelled: stayConnected() starts over.
     const task = message.content.toString();
     console.log(`[x] Received ${quoted(task)}`);
-    const returns = message.properties.headers?.["x-delivery-count"] ?? 1;
+    const tries = message.properties.headers?.["x-delivery-count"] ?? 1;
     if (message.fields.redelivered) {
-      console.error(`[!] Attempt ${returns + 1}: the last one was not acknowledged`);
+      console.error(`[!] Attempt ${tries + 1}: the previous one was not acknowledged`);
     }
 
     const dots = task.split(".").length - 1;

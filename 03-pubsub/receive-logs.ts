@@ -15,14 +15,14 @@ yargs(process.argv.slice(2)).strict()
 await stayConnected(async (connection) => {
   const channel = await connection.createChannel();
   await channel.assertExchange("logs", "fanout", { durable: false });
-  // Its own queue: RabbitMQ generates the name, and deletes it with the connection.
+  // Its own queue: RabbitMQ names it, and deletes it when the connection closes.
   const { queue } = await channel.assertQueue("", { exclusive: true });
   // From now on, the exchange copies every message to this queue.
   await channel.bindQueue(queue, "logs", "");
   console.log("[*] Waiting for logs. To exit press CTRL+C");
 
   await channel.consume(queue, (message) => {
-    if (message === null) return; // Cancelled: stayConnected() starts over.
+    if (message === null) return; // Consumer cancelled: stayConnected() starts over.
     console.log(`[x] ${quoted(message.content)}`);
-  }, { noAck: true }); // No other consumer could take over these copies.
+  }, { noAck: true }); // No acknowledgements: nobody could take over these copies.
 });

@@ -10,7 +10,7 @@ import { escaped, quoted } from "../shared/text.ts";
 
 const { _: args } = yargs(process.argv.slice(2)).strictOptions()
   .parserConfiguration({ "parse-positional-numbers": false })
-  .usage("Usage: npx tsx 04-routing/emit-log.ts [severity] [message..]\n\nLogs.")
+  .usage("Usage: npx tsx 04-routing/emit-log.ts [severity] [message..]\n\nPublishes.")
   .example("npx tsx 04-routing/emit-log.ts error hot", "logs an error").parseSync();
 const [key = "info", ...words] = args.map(String);
 const message = words.join(" ") || "Hello World!";
@@ -19,7 +19,7 @@ const connection = await connect();
 const channel = await connection.createConfirmChannel();
 // A direct exchange copies a message to the queues bound with its exact routing key.
 await channel.assertExchange("direct_logs", "direct", { durable: false });
-// If no binding key matches, RabbitMQ drops it, and returns a "mandatory" message.
+// If no binding key matches, RabbitMQ returns it (it is mandatory) and drops it.
 channel.on("return", () => {
   console.error(`[!] No binding matches ${quoted(key)}: RabbitMQ dropped the message.`);
 });

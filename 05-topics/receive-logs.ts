@@ -18,14 +18,14 @@ await stayConnected(async (connection) => {
   const channel = await connection.createChannel();
   await channel.assertExchange("topic_logs", "topic", { durable: false });
   const { queue } = await channel.assertQueue("", { exclusive: true });
-  // A message that matches several patterns arrives once: they share one queue.
+  // A message that matches several patterns arrives once: all bind one queue.
   for (const pattern of patterns.map(String)) {
     await channel.bindQueue(queue, "topic_logs", pattern);
   }
   const what = patterns.join(", ");
   console.log(`[*] Waiting for logs of ${what}. To exit press CTRL+C`);
   await channel.consume(queue, (message) => {
-    if (message === null) return; // Cancelled: stayConnected() starts over.
+    if (message === null) return; // Consumer cancelled: stayConnected() starts over.
     const { fields: { routingKey }, content } = message;
     console.log(`[x] ${escaped(routingKey)}: ${quoted(content)}`);
   }, { noAck: true });

@@ -13,7 +13,7 @@ const { _: words, timeout } = yargs(process.argv.slice(2)).strictOptions()
   .example("npx tsx 06-rpc/client.ts 10 20 300", "requests three at once")
   .number("timeout").default("timeout", 10).describe("timeout", "Seconds to wait")
   .check(({ timeout: s }) => (s >= 1 && s <= 86_400) || "--timeout must be 1-86400")
-  .check(({ _ }) => _.every((n) => /^\d+$/.test(`${n}`)) || "n must be 0, 1, 2, ...")
+  .check(({ _ }) => _.every((n) => /^\d+$/.test(`${n}`)) || "n must be 0, 1, 2, …")
   .requiresArg("timeout").parseSync();
 const numbers = words.length > 0 ? words.map(BigInt) : [30n];
 

@@ -18,7 +18,7 @@ export class FibonacciRpcClient {
     this.#channel = channel;
   }
 
-  /** Declares a callback queue, which RabbitMQ deletes with the connection. */
+  /** Declares a callback queue, which RabbitMQ deletes when the connection closes. */
   static async open(channel: ConfirmChannel): Promise<FibonacciRpcClient> {
     const client = new FibonacciRpcClient(channel);
     const { queue } = await channel.assertQueue("", { exclusive: true });
@@ -54,8 +54,8 @@ export class FibonacciRpcClient {
           expiration: Math.ceil(timeout * 1000), // After that, no server receives it.
         };
         const request = Buffer.from(String(n));
-        this.#channel.sendToQueue("rpc_queue", request, options, (nacked) => {
-          if (nacked) reject(new Error("RabbitMQ rejected the request (basic.nack)"));
+        this.#channel.sendToQueue("rpc_queue", request, options, (error) => {
+          if (error) reject(new Error(`request not confirmed: ${error.message}`));
         });
       });
     } finally {

@@ -13,7 +13,7 @@ const { prefetch } = yargs(process.argv.slice(2)).strict()
   .usage("Usage: npx tsx 06-rpc/server.ts\n\nReplies to the requests of client.ts.")
   .example("npx tsx 06-rpc/server.ts --prefetch 50", "buffers up to fifty requests")
   .option("prefetch", { type: "number", default: 1, describe: "Requests at a time" })
-  .check(({ prefetch: n }) => (n >= 1 && n < 65_536) || "--prefetch must be 1-65535")
+  .check(({ prefetch: n }) => (n >= 1 && n <= 65_535) || "--prefetch must be 1-65535")
   .requiresArg("prefetch").parseSync();
 
 const ERROR = "error: n must be a whole number from 0 to 100000";
@@ -36,7 +36,7 @@ await stayConnected(async (connection) => {
   console.log("[x] Awaiting RPC requests");
 
   await channel.consume("rpc_queue", async (request) => {
-    if (request === null) return; // Cancelled: stayConnected() starts over.
+    if (request === null) return; // Consumer cancelled: stayConnected() starts over.
     const text = request.content.toString();
     const isValid = /^\d{1,6}$/.test(text) && Number(text) <= 100_000;
     if (isValid) console.log(`[.] fib(${text})`);

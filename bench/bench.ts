@@ -34,9 +34,7 @@ const { _: names, runs } = yargs(process.argv.slice(2)).strictOptions()
   )
   .example("npm run bench -- publish drain", "measures only these two")
   .option("runs", { type: "number", default: 5, describe: "Runs for each figure" })
-  .check(({ runs }) =>
-    (Number.isInteger(runs) && runs > 0) || "--runs must be positive"
-  )
+  .check(({ runs }) => (Number.isInteger(runs) && runs > 0) || "--runs must be 1, 2, …")
   .check(({ _ }) =>
     _.every((name) => Object.hasOwn(benches, name)) || "Unknown benchmark"
   )
@@ -66,7 +64,7 @@ try {
     );
     console.log(padded.join("  "));
   }
-  console.log(`\nMedians of ${runs} runs (least-most).`);
+  console.log(`\nMedians of ${runs} runs (min-max).`);
 } catch (error) {
   if (!stopping.signal.aborted) {
     console.error(`[!] ${error instanceof Error ? error.message : error}`);
@@ -113,7 +111,7 @@ async function launch(): Promise<void> {
   }
 }
 
-/** Confirmed messages per second, from the first one printed as sent to the last one. */
+/** Confirmed messages per second, from the first one printed as sent until the script exits. */
 async function publish(): Promise<void> {
   const rate = (count: number, window: number, ...script: string[]) =>
   async (
@@ -244,7 +242,7 @@ async function rpc(): Promise<void> {
     50,
   );
   await compare(
-    "RPC, all at once, vs no noDelay",
+    "RPC, all at once, vs Nagle on",
     "/s",
     loaded,
     delayed,
@@ -304,7 +302,7 @@ async function failover(): Promise<void> {
       let isBack = false;
       let doneAt = 0;
       const worker = start([...tsx, "02-work-queues/worker.ts"], AMQP_URL, (line) => {
-        isBack ||= line.startsWith("[!] Back");
+        isBack ||= line.startsWith("[!] Reconnected");
         if (isBack && line === "[x] Done") doneAt ||= performance.now();
       });
       await worker.prints("[x] Done", 100);
@@ -321,7 +319,7 @@ async function failover(): Promise<void> {
       stopping.signal.throwIfAborted();
       console.error(`failover, run ${i + 1} ...`);
       const order = [i % 3, (i + 1) % 3, (i + 2) % 3];
-      const AMQP_URL = await onCluster(order); // A queue's leader is the node on which it is declared.
+      const AMQP_URL = await onCluster(order); // A queue's leader starts on the node on which it is declared.
       await produce(AMQP_URL, 20_000);
       await sleep(2500); // A quorum queue younger than 2 s may not survive.
       const dying = cluster.nodes[order[0] ?? 0];
@@ -357,7 +355,7 @@ async function failover(): Promise<void> {
       three.push(await rate(await onCluster([0, 1, 2])));
       one.push(await rate(await newVirtualHost()));
     }
-    addLine("leader and connection killed", " s", [killed], "<= 3");
+    addLine("node of leader, connection killed", " s", [killed], "<= 3");
     addLine("only node is back", " s", [returned], "<= 2");
     addLine("publish, three nodes vs one", "/s", [three, one], "");
   } finally {
@@ -411,7 +409,7 @@ function median(all: number[] = []): number {
   return ((all[(all.length - 1) >> 1] ?? 0) + (all[all.length >> 1] ?? 0)) / 2;
 }
 
-/** Rounds to the significant digits. */
+/** Rounds to one decimal below 100, or else to an integer. */
 function round(n: number): string {
   return n < 100 ? n.toFixed(1) : Math.round(n).toLocaleString("en");
 }

@@ -1,4 +1,4 @@
-/** Makes calls with lesson 6's client: their total number, and how many are outstanding at once. */
+/** Makes calls with lesson 6's client. Arguments: how many, and how many are outstanding at once. */
 import process from "node:process";
 import { FibonacciRpcClient } from "../06-rpc/fibonacci-rpc-client.ts";
 import { connect } from "../shared/connection.ts";

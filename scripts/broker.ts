@@ -35,18 +35,18 @@ const { _: [folderGiven], nodes: size, port, ui } = yargs(process.argv.slice(2))
   .option("port", {
     type: "number",
     default: 5672,
-    describe: "For AMQP; the other nodes use the next two",
+    describe: "AMQP port; the other nodes use the next two",
   })
   .option("ui", {
     type: "number",
     default: 15672,
-    describe: "For the management UI; the other nodes use the next two",
+    describe: "Management UI port; the other nodes use the next two",
   })
   .check(({ _: [folder], nodes, port, ui }) => {
     if (nodes !== 1 && nodes !== 3) return "--nodes must be 1 or 3";
     if (!isPort(port) || !isPort(ui)) return "A port must be a number from 1 to 65535";
     if (!isPort(Math.max(port, ui) + nodes - 1)) {
-      return "The ports of the other nodes must not be above 65535";
+      return "The ports of the other nodes must not exceed 65535";
     }
     if (Math.abs(port - ui) < nodes) {
       return "--port and --ui overlap";
@@ -68,7 +68,7 @@ const folder = folderGiven === undefined
 const indexes = [...Array(size).keys()];
 const urls = indexes.map((i) => `amqp://localhost:${port + i}`);
 
-/** The nodes, and how to stop them in good order. */
+/** The nodes, and how to stop them cleanly. */
 let broker: { nodes: RabbitMQNode[]; stop(): Promise<void> } | undefined;
 /** The indexes of the nodes that are running, and of those that are restarting. */
 const running = new Set<number>();
@@ -159,7 +159,7 @@ async function watch(i: number): Promise<void> {
   await continueWithout(i);
 }
 
-/** Continues with one node less, unless it was the last one. */
+/** Continues with one node fewer, unless it was the last one. */
 async function continueWithout(i: number): Promise<void> {
   if (running.size + restarting.size === 0) return await leave(1);
   console.log(`To restart it, type ${i + 1} and press Enter`);
@@ -167,7 +167,7 @@ async function continueWithout(i: number): Promise<void> {
 }
 
 let reading = false;
-/** Restarts the nodes whose numbers are typed. It first reads when a node has stopped, since a background job may not read. */
+/** Restarts the nodes whose numbers are typed. Called once a node has stopped: a background job that reads is suspended. */
 function readNumbers(): void {
   if (reading) return;
   reading = true;
@@ -192,7 +192,7 @@ async function restart(i: number): Promise<void> {
       node.start(),
       () =>
         running.size + restarting.size < 2
-          ? `node ${i + 1}, which may need another node to start`
+          ? `node ${i + 1}, which may need another node to be running`
           : `node ${i + 1} to start`,
     );
     restarting.delete(i);
@@ -247,7 +247,7 @@ async function checkPorts(): Promise<void> {
     const other = await identifyBroker();
     if (!other) {
       throw new Error(
-        `Port ${port} is in use, but not by RabbitMQ.\n` +
+        `Port ${port} is in use by a program that does not respond like RabbitMQ.\n` +
           "[!] Stop that program, or set AMQP_URL to a broker elsewhere.",
       );
     }
@@ -305,7 +305,7 @@ async function adviceFor({ guest }: { guest: boolean }): Promise<string[]> {
         missing.join(", ")
       }.`,
     ],
-    "To run one with which everything works, first stop this one. If it is a service: sudo systemctl stop rabbitmq-server",
+    "To run one where everything works, stop this one first. If it is a service: sudo systemctl stop rabbitmq-server",
     `Or run one beside it: ${await onOtherPorts()}`,
   ];
 }
@@ -340,7 +340,7 @@ async function identifyBroker(): Promise<{ name: string; guest: boolean } | unde
     return { name: `${product} ${version}`, guest: true };
   } catch (error) {
     return String(error).includes("ACCESS_REFUSED")
-      ? { name: "A RabbitMQ that rejects the user guest", guest: false }
+      ? { name: "A RabbitMQ broker that rejects the user guest", guest: false }
       : undefined;
   }
 }

@@ -40,7 +40,7 @@ async function runControl(): Promise<number> {
   const found = await findNode();
   if (!found) {
     throw new Error([
-      `npm run ctl needs the broker of npm run broker, which is not running at ${
+      `npm run ctl needs a broker that npm run broker started. None is running at ${
         redact(address)
       }.`,
       "[!] Start it: npm run broker. With Docker: docker compose exec rabbitmq rabbitmqctl …",

@@ -30,5 +30,5 @@ if (kind === "queue") {
   await channel.checkExchange(String(name));
   await channel.deleteExchange(String(name));
 }
-console.log(`The ${kind} ${quoted(String(name))} is deleted.`);
+console.log(`Deleted the ${kind} ${quoted(String(name))}.`);
 await connection.close();

@@ -5,8 +5,11 @@
  *     npm run setup
  */
 import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import process from "node:process";
+import { config } from "dotenv";
 import yargs from "yargs";
+import { root } from "./lib/program.ts";
 import { findRabbitMQ } from "./lib/rabbitmq-node.ts";
 
 yargs(process.argv.slice(2)).strict().usage(
@@ -30,6 +33,7 @@ const managers = [
 ];
 
 try {
+  config({ path: join(root, ".env"), quiet: true });
   const programs = findRabbitMQ();
   if (programs) {
     console.log(`RabbitMQ is installed in ${programs}: nothing to do.`);

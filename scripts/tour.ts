@@ -16,7 +16,7 @@ import {
   getBroker,
   leaveBroker,
 } from "./lib/broker-to-use.ts";
-import { bold, dim, painted, type Role } from "./lib/colours.ts";
+import { bold, dim, painted, type Role } from "./lib/colors.ts";
 import { type Program, runScript } from "./lib/program.ts";
 
 interface Lesson {
@@ -75,7 +75,7 @@ const lessons: Lesson[] = [
       for (const task of tasks) {
         await produce("new-task", "02-work-queues/new-task.ts", task);
       }
-      // On a slow machine, the long task may be done before the last one is sent: any worker may get it.
+      // On a slow machine, the long task may be done before the last one is sent, so either worker may get that one.
       for (const task of tasks) await onePrints(workers, `[x] Received '${task}'`);
       for (const worker of workers) {
         const received = worker.stdout.filter((line) => line.includes("Received"));
@@ -189,7 +189,7 @@ const lessons: Lesson[] = [
 const { _: numbers, step } = yargs(process.argv.slice(2)).strictOptions()
   .parserConfiguration({ "parse-positional-numbers": false })
   .usage(
-    "Usage: npm start -- [lesson..]\n\nPlays the lessons on a RabbitMQ of its own.",
+    "Usage: npm start -- [lesson..]\n\nPlays the lessons on a private RabbitMQ node.",
   )
   .example("npm start -- 5", "plays lesson 5 only")
   .example("npm start -- --step", "waits for you to read")
@@ -352,12 +352,12 @@ async function onePrints(programs: Program[], line: string): Promise<void> {
   });
 }
 
-/** A heading with a line through the terminal. */
+/** A heading with a line across the terminal. */
 function rule(title: string): string {
   return `${dim("──")} ${bold(title)} ${dim("─".repeat(68 - title.length))}`;
 }
 
-/** Gives a person time to read. There is none at the end of a pipe or a file. */
+/** Gives a person time to read, unless the output goes to a pipe or a file. */
 async function timeToRead(ms: number): Promise<void> {
   if (process.stdout.isTTY) {
     await setTimeout(ms, undefined, { signal: stopping.signal });

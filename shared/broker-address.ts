@@ -5,12 +5,12 @@ import type { Options } from "amqplib";
 import { config } from "dotenv";
 
 /**
- * The heartbeat interval, in seconds. The connection is lost after two missed heartbeats.
+ * The heartbeat timeout to negotiate, in seconds. amqplib gives up after two of these in silence.
  * https://www.rabbitmq.com/docs/heartbeats
  */
 const HEARTBEAT = 10;
 
-/** An address that is not valid. The message is the address, without its password. */
+/** An invalid AMQP_URL. The message contains the address without its password. */
 export class AddressError extends Error {}
 
 /**
@@ -43,7 +43,8 @@ function parseAddress(text: string): URL {
     const url = new URL(text);
     if (url.port !== "0" && isPercentEncoded(url.username + url.password)) return url;
   }
-  throw new AddressError(text.replace(/^(\w+:\/\/)?.*@/, "$1***@"));
+  const redacted = text.replace(/^(\w+:\/\/)?.*@/, "$1***@");
+  throw new AddressError(`AMQP_URL is not a valid broker address: ${redacted}`);
 }
 
 function isPercentEncoded(text: string): boolean {

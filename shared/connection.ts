@@ -11,11 +11,11 @@ import { connectionFailed, connectionLost, exitWith } from "./reporting.ts";
 import { fail, failWhenLost, state, warn } from "./reporting.ts";
 import { watch } from "./watching.ts";
 
-// noDelay: send acknowledgements at once. timeout: for connecting, in milliseconds.
+// noDelay: send small frames, such as acks, at once. timeout: for connecting, in milliseconds.
 const SOCKET = { noDelay: true, timeout: 3000 };
 /** How often to try to reconnect to a lost broker, in milliseconds. */
 const RETRY_INTERVAL = 1000;
-/** How long to repeat a failed first set-up, in milliseconds: a cluster may be forming. */
+/** How long to retry a first set-up that fails with an internal error, in milliseconds. */
 const SET_UP_TIMEOUT = 10_000;
 
 process.on("uncaughtException", fail).on("unhandledRejection", fail);
@@ -66,13 +66,13 @@ export async function stayConnected(
 
   async function setup(connection: amqplib.ChannelModel): Promise<void> {
     trouble = undefined;
-    if (isLost) warn(`Back: connected to ${redact(state.address)}`);
+    if (isLost) warn(`Reconnected to ${redact(state.address)}`);
     isLost = false;
     const interrupted = new Promise<never>((_resolve, reject) => {
       channels = watch(connection, { closed: reject, lost: reject, failed: fail });
     });
     // Recovery covers connections only. If a channel or a consumer is lost, close the
-    // connection: recovery then rebuilds everything, and RabbitMQ requeues deliveries.
+    // connection: recovery then rebuilds everything, and RabbitMQ requeues messages.
     interrupted.catch((reason) => {
       trouble ??= reason;
       connection.close().catch(() => {});
@@ -102,8 +102,8 @@ export async function stayConnected(
   connection.on("disconnect", (error) => tryAgain(trouble ?? error));
   connection.on("connect-failed", (error) => {
     if (!state.recovering) failures.push(connectionFailed(error));
-    const isForming = isInternalError(error) && Date.now() < started + SET_UP_TIMEOUT;
-    const isLast = failures.length >= addresses.length && !isForming;
+    const canRetry = isInternalError(error) && Date.now() < started + SET_UP_TIMEOUT;
+    const isLast = failures.length >= addresses.length && !canRetry;
     if (isLast && !state.recovering && !state.leaving) exitWith(failures);
     tryAgain(error);
   });

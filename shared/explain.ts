@@ -50,8 +50,15 @@ const explanations: [
     "It must be valid today, and for the host name in AMQP_URL.",
   ]],
   [
+    ({ code }) => code === "EHOSTUNREACH" || code === "ENETUNREACH",
+    ({ where, text }) => [
+      `${where} cannot be reached: ${text}`,
+      "Correct AMQP_URL, or start a broker on this machine: npm run broker",
+    ],
+  ],
+  [
     ({ code, text }) =>
-      /ETIMEDOUT|ECONNRESET|EHOSTUNREACH|ENETUNREACH|ERR_SSL|opening handshake|ConnectionStart/
+      /ETIMEDOUT|ECONNRESET|ERR_SSL|opening handshake|ConnectionStart/
         .test(`${code} ${text}`),
     ({ where, text }) => [
       `${where} does not respond like an AMQP broker (${text}).`,
@@ -63,7 +70,9 @@ const explanations: [
     return [
       `The ${kind} '${name}' already exists with other settings: ` +
       `${setting} should be ${ours}, but is ${theirs}.`,
-      `Delete it and its contents: npx tsx scripts/delete.ts ${kind} ${name}`,
+      `Delete it${
+        kind === "queue" ? " and its messages" : ""
+      }: npx tsx scripts/delete.ts ${kind} '${name}'`,
     ];
   }],
   [({ text }) => /transient_nonexcl_queues/.test(text), () => [
@@ -103,7 +112,7 @@ export function explain(error: unknown, address: URL): string[] | undefined {
   if (error instanceof ExplainedError) return error.message.split("\n");
   if (error instanceof AddressError) {
     return [
-      `AMQP_URL is not a valid broker address: ${error.message}`,
+      error.message,
       "It should look like this: amqp://user:password@localhost:5672/vhost",
     ];
   }
@@ -111,8 +120,9 @@ export function explain(error: unknown, address: URL): string[] | undefined {
   const facts = { code, text: messageOf(error), where: redact(address) };
   const found = explanations.find(([applies]) => applies(facts));
   if (found) return found[1](facts);
-  // An error with a code comes from the broker or the system, and explains itself.
-  return code !== undefined ? [facts.text] : undefined;
+  // An error with a code comes from the broker or the system, and explains itself. Those of the
+  // runtime (ERR_INVALID_URL) are bugs.
+  return code !== undefined && !/^ERR_/.test(String(code)) ? [facts.text] : undefined;
 }
 
 /**
@@ -130,7 +140,7 @@ export function messageOf(error: unknown): string {
 /**
  * Tells whether an error may be temporary, so that a consumer should reconnect: the broker was
  * stopped, a connection was closed, an acknowledgement timed out, a queue was deleted. Any other
- * error (a second acknowledgement, a missing exchange) is a bug that would only repeat itself.
+ * error (a second acknowledgement, a missing exchange) would only happen again.
  *
  * @param error why a connection, a channel or a consumer was lost
  * @returns whether it may be temporary
@@ -154,7 +164,7 @@ export function mayBeTemporary(error: unknown): boolean {
 }
 
 /**
- * Tells whether an error is the broker's own failure. This happens when several consumers reach
+ * Tells whether an error is the broker's own failure. This happens when several consumers declare
  * a new quorum queue at the same moment (seen on 3.10, 4.0 and 4.3), and trying again helps.
  *
  * @param error why a set-up failed

@@ -3,18 +3,19 @@ import { clearTimeout, setTimeout } from "node:timers";
 import { IllegalOperationError } from "amqplib";
 import { redact } from "./broker-address.ts";
 import { explain, ExplainedError, isInternalError, messageOf } from "./explain.ts";
+import { endProgress } from "./progress.ts";
 import { exit } from "./shutdown.ts";
 
-/** How long to wait for the broker before reporting it, in milliseconds. */
+/** How long to wait for the broker before reporting the delay, in milliseconds. */
 export const SLOW = 5000;
 
 /** The state of the script, on which the meaning of an error depends. */
 export const state = {
-  /** The address of the current or the latest connection. */
+  /** The address of the current connection, or of the latest attempt to connect. */
   address: new URL("amqp://localhost"),
-  /** The script has connected, and reconnects by itself: a closed channel is no failure. */
+  /** The script has connected, and reconnects by itself: a closed channel is not a failure. */
   recovering: false,
-  /** The script is ending: errors caused by closing the connection are no failures. */
+  /** The script is ending: errors caused by closing the connection are not failures. */
   leaving: false,
 };
 
@@ -24,6 +25,7 @@ export const state = {
  * @param line what happened, or what to do about it
  */
 export function warn(line: string): void {
+  endProgress();
   console.error(`[!] ${line}`);
 }
 
@@ -36,7 +38,7 @@ export function fail(error: unknown): void {
   if (state.leaving) return;
   if (state.recovering && error instanceof IllegalOperationError) {
     return warn(
-      "Too late: the channel is closed. Unacknowledged messages will come again.",
+      "Cannot acknowledge or reply: the channel is closed. RabbitMQ will redeliver the message.",
     );
   }
   const lines = explain(error, state.address);
@@ -93,7 +95,7 @@ export function failWhenLost(reason?: Error): void {
 
 /**
  * Waits for the broker, and reports if it takes more than five seconds. (A cluster without a
- * majority of its nodes does not respond until they are back.)
+ * majority of its nodes does not respond until a majority is back.)
  *
  * @param answer the promise to wait for
  * @param what what the broker has not done yet, as in "confirmed the messages"

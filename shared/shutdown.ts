@@ -4,7 +4,7 @@ import process from "node:process";
 import { setTimeout } from "node:timers";
 import { format } from "node:util";
 
-/** npm and tsx forward Ctrl-C: a repeat within this time, in milliseconds, is ignored. */
+/** npm and tsx forward Ctrl-C, so it can arrive twice: ignore a repeat within this time (ms). */
 const SAME_CTRL_C = 100;
 
 /** How long closing may take, in milliseconds. */

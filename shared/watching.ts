@@ -50,9 +50,11 @@ export function watch(connection: ChannelModel, events: ConnectionEvents): Chann
     channels.push(channel);
     channel.on("error", events.lost);
     channel.on("handler-error", events.failed);
-    channel.on("return", ({ fields: { routingKey } }) => {
+    channel.on("return", ({ fields: { exchange, routingKey } }) => {
       if (channel.listenerCount("return") > 1) return; // The lesson has its own listener.
-      events.failed(queueDeleted(routingKey));
+      events.failed(
+        exchange === "" ? queueDeleted(routingKey) : unroutable(routingKey),
+      );
     });
 
     const assertQueue = channel.assertQueue.bind(channel);
@@ -124,7 +126,7 @@ function watchConfirms(channel: ConfirmChannel): ConfirmChannel {
 
 /** Tells whether a queue has been deleted; undefined if the broker does not answer. */
 async function isDeleted(queue: string): Promise<boolean | undefined> {
-  // On a new connection, because RabbitMQ may have stopped reading from the other.
+  // On a new connection, because RabbitMQ may have stopped reading from the first one.
   const options = connectOptions(state.address);
   const connection = await connect(options, { timeout: SLOW }).catch(() => undefined);
   connection?.on("error", () => {});
@@ -144,5 +146,12 @@ function queueDeleted(queue: string): ExplainedError {
     `RabbitMQ dropped a message, because the queue ${
       quoted(queue)
     } no longer exists.\n${DELETED}`,
+  );
+}
+
+/** The error of a producer whose message matches no binding. */
+function unroutable(routingKey: string): ExplainedError {
+  return new ExplainedError(
+    `RabbitMQ dropped a message, because no binding matches ${quoted(routingKey)}.`,
   );
 }

@@ -48,7 +48,7 @@ onEveryRuntime("06-rpc", (test) => {
       const replies = await Promise.all(numbers.map((n) => client.call(n)));
       expect(replies).toEqual(numbers.map((n) => fib(n)));
     });
-    expect(await server.stop()).toBe(0); // After its end, all its output is here.
+    expect(await server.stop()).toBe(0); // Once it has ended, all its output has arrived.
     expect(server.stdout.filter((line) => line.startsWith("[.]"))).toHaveLength(200);
   });
 

@@ -22,9 +22,9 @@ const scripts: [script: string, ...args: string[]][] = [
 ];
 
 const PREFETCH = "--prefetch must be 1-65535";
-const COUNT = "--count must be positive";
+const COUNT = "--count must be 1, 2, …";
 const TIMEOUT = "--timeout must be 1-86400";
-const N = "n must be 0, 1, 2, ...";
+const N = "n must be 0, 1, 2, …";
 
 /** Invalid command lines, each with the last line that the script prints. */
 const mistakes: [line: string, script: string, ...args: string[]][] = [

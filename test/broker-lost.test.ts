@@ -1,4 +1,4 @@
-/** The broker stops and returns in every possible way, under every consumer; and it blocks producers. */
+/** The broker stops and comes back in every possible way, under every consumer; and it blocks producers. */
 import { Buffer } from "node:buffer";
 import { setInterval, setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
@@ -68,7 +68,7 @@ const consumers: {
   },
 ];
 
-withOwnNode("a broker that stops and returns", (programs) => {
+withOwnNode("a broker that stops and comes back", (programs) => {
   let node: RabbitMQNode;
   let broker: Broker;
   /** A virtual host for each runtime, so that consumers do not take each other's messages. */
@@ -121,7 +121,7 @@ withOwnNode("a broker that stops and returns", (programs) => {
   });
 
   /** Stops the broker and starts it again. Every consumer must report both, once, and work as before. */
-  async function stopAndReturn(
+  async function stopAndComeBack(
     stop: () => Promise<void>,
     start: () => Promise<void>,
   ): Promise<void> {
@@ -138,7 +138,7 @@ withOwnNode("a broker that stops and returns", (programs) => {
     await start();
     await Promise.all(
       running.map(({ program }, i) =>
-        program.warns(/Back: /, (before[i]?.said ?? 0) / 2 + 1, 60)
+        program.warns(/Reconnected to /, (before[i]?.said ?? 0) / 2 + 1, 60)
       ),
     );
     for (const [i, { program, runtime, message, line }] of running.entries()) {
@@ -147,7 +147,7 @@ withOwnNode("a broker that stops and returns", (programs) => {
           /^\[!\] Lost amqp:\/\/guest:\*\*\*@127\.0\.0\.1:\d+\/by-example-\w+: .+\. Reconnecting \.\.\.$/,
         ),
         expect.stringMatching(
-          /^\[!\] Back: connected to amqp:\/\/guest:\*\*\*@127\.0\.0\.1:\d+\/by-example-\w+$/,
+          /^\[!\] Reconnected to amqp:\/\/guest:\*\*\*@127\.0\.0\.1:\d+\/by-example-\w+$/,
         ),
       ]);
       const times = program.stdout.filter((printed) => printed === line).length;
@@ -161,7 +161,7 @@ withOwnNode("a broker that stops and returns", (programs) => {
   }
 
   test("connections are closed through the management API", () =>
-    stopAndReturn(async () => {
+    stopAndComeBack(async () => {
       // The API lists a connection some time after it was opened.
       for await (const _ of setInterval(100)) {
         const connections = await callManagement(broker, "GET", "connections");
@@ -193,7 +193,7 @@ withOwnNode("a broker that stops and returns", (programs) => {
       run(runtime, ["03-pubsub/emit-log.ts", "ready?"]);
     }
     for (const receive of stopped) await receive.prints("[x] 'ready?'");
-    await stopAndReturn(() => node.pause(), async () => {
+    await stopAndComeBack(() => node.pause(), async () => {
       for (const receive of stopped) {
         await receive.warns(/^\[!\] Lost /);
         const asked = performance.now();
@@ -214,7 +214,7 @@ withOwnNode("a broker that stops and returns", (programs) => {
       run(runtime, ["06-rpc/client.ts", "1", "2", "--timeout", "60"], elsewhere)
     );
     await Promise.all(clients.map((client) => client.prints("[x] Requesting fib(2)")));
-    await stopAndReturn(() => node.crash(), () => node.start());
+    await stopAndComeBack(() => node.crash(), () => node.start());
     for (const client of clients) {
       expect(await client.exitCode).toBe(1);
       expect(client.stderr).toEqual([expect.stringMatching(/^\[!\] Lost amqp:.*\.$/)]);

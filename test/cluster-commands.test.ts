@@ -113,7 +113,7 @@ withOwnNode("a cluster", () => {
     const none = control("list_queues");
     expect(await none.exitCode).toBe(1);
     expect(none.stderr[0]).toBe(
-      `[!] npm run ctl needs the broker of npm run broker, which is not running at amqp://localhost:${port}.`,
+      `[!] npm run ctl needs a broker that npm run broker started. None is running at amqp://localhost:${port}.`,
     );
   });
 });
@@ -125,7 +125,7 @@ test("the options of a cluster are checked", async () => {
     ["--nodes must be 1 or 3", "--nodes", "2"],
     ["--nodes must be 1 or 3", "--nodes", "many"],
     [
-      "The ports of the other nodes must not be above 65535",
+      "The ports of the other nodes must not exceed 65535",
       "--nodes=3",
       "--port=65534",
     ],

@@ -66,7 +66,7 @@ withOwnNode("a cluster", (programs) => {
 
   const portOf = (i: number) => new URL(cluster.nodes[i]?.url ?? "").port;
 
-  /** Starts scripts that are connected to node 0, and a worker that is not, and has 600 tasks sent. */
+  /** Starts scripts that are connected to node 0, and a worker that is not, and sends 600 tasks. */
   async function startScripts(runtime: Runtime) {
     const on = await newVirtualHost();
     const start = (AMQP_URL: string, script: string, ...args: string[]) =>
@@ -97,7 +97,7 @@ withOwnNode("a cluster", (programs) => {
     for (const program of [server, worker, subscriber]) {
       const lost = new RegExp(`^\\[!\\] Lost amqp:.*:${portOf(0)}/.*Reconnecting`);
       await program.warns(lost, 1, 60);
-      await program.warns(/^\[!\] Back: connected to amqp:/, 1, 60);
+      await program.warns(/^\[!\] Reconnected to amqp:/, 1, 60);
       expect(program.stderr.at(-1)).not.toContain(`:${portOf(0)}/`);
     }
     expect(survivor.stderr.filter((line) => line.startsWith("[!] Lost"))).toEqual([]);

@@ -96,7 +96,7 @@ withOwnNode("the commands", (programs) => {
       `To use it for the lessons: export AMQP_URL=amqp://localhost:${port}`,
       "npm run broker did not start it, so these parts of the pages do not work: " +
       `the management UI (nothing is listening on port ${ui}), stopping and starting the broker, npm run ctl.`,
-      "To run one with which everything works, first stop this one. If it is a service: sudo systemctl stop rabbitmq-server",
+      "To run one where everything works, stop this one first. If it is a service: sudo systemctl stop rabbitmq-server",
       expect.stringMatching(
         /^Or run one beside it: npm run broker -- --port (\d+) --ui \d+, and for the lessons: export AMQP_URL=amqp:\/\/localhost:\1$/,
       ),
@@ -114,12 +114,12 @@ withOwnNode("the commands", (programs) => {
     const control = run({ env }, "scripts/ctl.ts", "list_queues");
     expect(await control.exitCode).toBe(1);
     expect(control.stderr[0]).toMatch(
-      /^\[!\] npm run ctl needs the broker of npm run/,
+      /^\[!\] npm run ctl needs a broker that npm run broker started\. None is running at /,
     );
   });
 });
 
-test("every command has a --help, and rejects unknown arguments", async () => {
+test("setup, broker and ctl have a --help; setup rejects unknown arguments", async () => {
   for (const name of ["setup", "broker", "ctl"]) {
     const help = run({}, `scripts/${name}.ts`, "--help");
     expect(await help.exitCode).toBe(0);

@@ -1,4 +1,4 @@
-/** A lesson copied into another project: with shared/, and without its connection. */
+/** A lesson copied into another project: with shared/, and without shared/connection.ts. */
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -59,7 +59,7 @@ withOwnNode("experiments", () => {
         await worker.prints(`[x] Received '${task}'`);
         if (attempt > 1) {
           await worker.warns(
-            `[!] Attempt ${attempt}: the last one was not acknowledged`,
+            `[!] Attempt ${attempt}: the previous one was not acknowledged`,
           );
         }
         worker.signal("SIGKILL");

@@ -1,4 +1,4 @@
-/** The table from errors to words, without a broker. */
+/** The table that maps errors to explanations, without a broker. */
 import { describe, expect, test } from "vitest";
 import { AddressError, parseAddresses, redact } from "../shared/broker-address.ts";
 import { explain, mayBeTemporary, messageOf } from "../shared/explain.ts";
@@ -42,7 +42,7 @@ describe("explain", () => {
       "ACCESS_REFUSED - write access refused",
     ],
     [
-      new AddressError("http://x"),
+      new AddressError("AMQP_URL is not a valid broker address: http://x"),
       "AMQP_URL is not a valid broker address: http://x",
     ],
   ];
@@ -52,6 +52,7 @@ describe("explain", () => {
   );
 
   test("a bug has no explanation: it needs its stack trace", () => {
+    expect(explain(error("Invalid URL", "ERR_INVALID_URL"), address)).toBeUndefined();
     expect(explain(new TypeError("x is undefined"), address)).toBeUndefined();
     expect(explain("thrown text", address)).toBeUndefined();
   });

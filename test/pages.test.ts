@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { createVirtualHost, deleteVirtualHost } from "../scripts/lib/broker-to-use.ts";
-import { palette } from "../scripts/lib/colours.ts";
+import { palette } from "../scripts/lib/colors.ts";
 import { type Program, root, runScript } from "../scripts/lib/program.ts";
 import { listings } from "./lib/article.ts";
 
@@ -77,12 +77,12 @@ describe.each(pages)("%s", (page) => {
     }
   });
 
-  test("its diagrams have the four colours of the tour", () => {
-    const colours = Object.entries(palette).map(([role, { hex }]) =>
+  test("its diagrams have the four colors of the tour", () => {
+    const colors = Object.entries(palette).map(([role, { hex }]) =>
       `  classDef ${role} fill:${hex},stroke:${hex},color:#fff`
     );
     for (const diagram of blocks(text, "mermaid")) {
-      expect(diagram.match(/^ {2}classDef .*$/gm)).toEqual(colours);
+      expect(diagram.match(/^ {2}classDef .*$/gm)).toEqual(colors);
     }
   });
 
@@ -115,8 +115,8 @@ describe.each(lessons)("%s/README.md", (lesson) => {
     expect(text.split("\n\n").filter((paragraph) => paragraph === first).length).toBe(
       2,
     );
-    const neighbours = [-1, 1].map((step) => lessons[lessons.indexOf(lesson) + step]);
-    for (const name of neighbours) {
+    const neighbors = [-1, 1].map((step) => lessons[lessons.indexOf(lesson) + step]);
+    for (const name of neighbors) {
       if (name) expect(first).toContain(`../${name}/README.md`);
     }
   });
@@ -160,19 +160,35 @@ const testedElsewhere: Record<string, string> = {
 /** Returns the commands of a section, each with the output that the page shows for it. */
 function terminals(section: string): [command: string, lines: string[]][] {
   const found: [string, string[]][] = [];
+  let block: [string, string[]][] = []; // The commands of the latest block.
   for (const { language, code } of allBlocks(section)) {
     const lines = code.trimEnd().split("\n");
     if (language === "sh") {
-      found.push(...lines.map((line): [string, string[]] => [line, []]));
+      block = lines.map((line): [string, string[]] => [line, []]);
+      found.push(...block);
     }
     if (language !== "text") continue;
+    if (block.length > 1 && block.length === lines.length) { // One line for each.
+      block.forEach(([, output], i) => output.push(lines[i] ?? ""));
+      block = [];
+      continue;
+    }
     // Output that begins with its first line belongs to the consumer, wherever the page shows it.
     const isReady = /^\[[*x]\] (Waiting|Awaiting)/.test(lines[0] ?? "");
-    const owner = found.findLast(([command]) => isConsumer(command) === isReady) ??
-      found.at(-1);
+    const [, keys] = /logs of (.*)\. To exit/.exec(lines[0] ?? "") ?? [];
+    const owner = found.findLast(([command]) =>
+      isConsumer(command) === isReady &&
+      (keys === undefined || argumentsOf(command).join(", ") === keys)
+    ) ?? found.at(-1);
     owner?.[1].push(...lines);
   }
   return found.filter(([command]) => command !== "npm run broker");
+}
+
+/** Returns the arguments after the script in a command, without their quotes. */
+function argumentsOf(command: string): string[] {
+  const words: string[] = command.match(/"[^"]*"|\S+/g) ?? [];
+  return words.slice(3).map((word) => word.replaceAll('"', ""));
 }
 
 /** Tells whether a command runs until Ctrl-C. */
@@ -201,10 +217,9 @@ test.each(lessons)(
       }
       const shown: { program: Program; lines: string[] }[] = [];
       for (const [command, lines] of terminals(section)) {
-        const [npx, tsx, script = "", ...args] = command.match(/"[^"]*"|\S+/g) ?? [];
+        const [npx, tsx, script = ""] = command.split(" ");
         expect([npx, tsx], command).toEqual(["npx", "tsx"]);
-        const words = args.map((arg) => arg.replaceAll('"', ""));
-        const program = runScript("tsx", script, words, {
+        const program = runScript("tsx", script, argumentsOf(command), {
           env: { AMQP_URL: virtualHost },
         });
         all.push(program);

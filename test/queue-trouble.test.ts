@@ -50,11 +50,11 @@ onEveryRuntime("queue trouble", (test) => {
       await consumer.warns(
         /^\[!\] Lost .*: RabbitMQ cancelled the consumer of '\w+', because the queue was deleted\. Reconnecting/,
       );
-      await consumer.warns(/^\[!\] Back: /);
+      await consumer.warns(/^\[!\] Reconnected to /);
       expect(await run(producer).exitCode).toBe(0);
       await consumer.prints(line);
       expect(await consumer.stop()).toBe(0);
-      expect(consumer.stderr.filter((line) => !/^\[!\] (Lost|Back)/.test(line)))
+      expect(consumer.stderr.filter((line) => !/^\[!\] (Lost|Reconnected)/.test(line)))
         .toEqual([]);
     });
 
@@ -64,7 +64,7 @@ onEveryRuntime("queue trouble", (test) => {
         (channel) => channel.assertQueue(queue, { durable: true, maxLength: 5 }),
       );
       const scripts = queue === "rpc_queue" ? [script] : [script, producer]; // The client declares no rpc_queue.
-      const deletion = `npx tsx scripts/delete.ts queue ${queue}`;
+      const deletion = `npx tsx scripts/delete.ts queue '${queue}'`;
       for (const refused of scripts) {
         const program = run(refused);
         expect(await program.exitCode).toBe(1);
@@ -73,10 +73,10 @@ onEveryRuntime("queue trouble", (test) => {
           expect.stringMatching(
             `^\\[!\\] The queue '${queue}' already exists with other settings: x-(queue-type|max-length) should be .*, but is `,
           ),
-          `[!] Delete it and its contents: ${deletion}`,
+          `[!] Delete it and its messages: ${deletion}`,
         ]);
       }
-      const [, , deleting = "", ...args] = deletion.split(" ");
+      const [, , deleting = "", ...args] = deletion.replaceAll("'", "").split(" ");
       expect(await run(deleting, ...args).exitCode).toBe(0);
       await run(script).prints(ready);
     });
@@ -92,7 +92,7 @@ onEveryRuntime("queue trouble", (test) => {
       expect(await program.exitCode).toBe(1);
       expect(program.stderr).toEqual([
         "[!] The exchange 'logs' already exists with other settings: type should be 'fanout', but is 'direct'.",
-        "[!] Delete it and its contents: npx tsx scripts/delete.ts exchange logs",
+        "[!] Delete it: npx tsx scripts/delete.ts exchange 'logs'",
       ]);
     }
     expect(await run("scripts/delete.ts", "exchange", "logs").exitCode).toBe(0);
@@ -124,7 +124,7 @@ withOwnNode("a broker with an acknowledgement timeout of one second", (programs)
         const why =
           /^\[!\] Lost .*: (PRECONDITION_FAILED - .* timed out.*|RabbitMQ cancelled the consumer of 'task_queue', although the queue still exists)\. Reconnecting/;
         await worker.warns(why, 1, 45);
-        await worker.warns(/^\[!\] Back: /);
+        await worker.warns(/^\[!\] Reconnected to /);
         await worker.prints(`[x] Received '${LONG_TASK}'`, 2);
         expect(await worker.stop()).toBe(0);
       },

@@ -1,11 +1,11 @@
-/** `npm start`: its colours, its width, its picture, and how --step waits for Enter. */
+/** `npm start`: its colors, its width, its picture, and how --step waits for Enter. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { temporaryFolder } from "../scripts/lib/clean-up.ts";
-import { palette } from "../scripts/lib/colours.ts";
+import { palette } from "../scripts/lib/colors.ts";
 import { Program, root, runtimes } from "../scripts/lib/program.ts";
 import { DARK, drawTerminal } from "../scripts/lib/terminal-picture.ts";
 import { untilTestEnds, withOwnNode } from "./lib/lesson-test.ts";
@@ -47,7 +47,7 @@ function story(lines: string[]) {
 }
 
 withOwnNode("the tour", () => {
-  test("piped, it has no colour, prints the words of its picture, and leaves nothing behind", async () => {
+  test("piped, it has no color, prints the words of its picture, and leaves nothing behind", async () => {
     const { path: folder, remove } = temporaryFolder("tour-test-");
     onTestFinished(remove);
     // The lines of a pipe are not a person who presses Enter.
@@ -63,7 +63,7 @@ withOwnNode("the tour", () => {
     expect(left).toEqual([]);
   });
 
-  test("with FORCE_COLOR, it is in colour and at most 80 columns wide; without standard input, --step does not wait", async () => {
+  test("with FORCE_COLOR, it is in color and at most 80 columns wide; without standard input, --step does not wait", async () => {
     const tour = tourIn('exec "$@" <&-', { FORCE_COLOR: "1" }, "--step", ..."13456");
     expect(await tour.exitCode).toBe(0);
     expect(tour.stderr).toEqual([]);
@@ -117,10 +117,10 @@ test("its picture is up to date with the code that draws it", () => {
 });
 
 /** https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio */
-function contrast(...colours: [string, string]): number {
-  const [darker = 0, lighter = 0] = colours.map((colour) => {
+function contrast(...colors: [string, string]): number {
+  const [darker = 0, lighter = 0] = colors.map((color) => {
     const [r = 0, g = 0, b = 0] = [1, 3, 5].map((i) => {
-      const part = parseInt(colour.slice(i, i + 2), 16) / 255;
+      const part = parseInt(color.slice(i, i + 2), 16) / 255;
       return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
     });
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
@@ -128,7 +128,7 @@ function contrast(...colours: [string, string]): number {
   return (lighter + 0.05) / (darker + 0.05);
 }
 
-describe.each(Object.entries(palette))("the colour of a %s", (_, { hex, onDark }) => {
+describe.each(Object.entries(palette))("the color of a %s", (_, { hex, onDark }) => {
   test("has enough contrast", () => {
     expect(contrast("#ffffff", hex)).toBeGreaterThanOrEqual(4.5);
     expect(contrast(onDark, DARK.background)).toBeGreaterThanOrEqual(4.5);

@@ -3,16 +3,16 @@ import { Buffer } from "node:buffer";
 import process from "node:process";
 import { connect } from "amqplib";
 
-const [calls = 0, underWay = 0] = process.argv.slice(2).map(Number);
+const [calls = 0, outstanding = 0] = process.argv.slice(2).map(Number);
 const connection = await connect(process.env.AMQP_URL ?? "", { noDelay: true });
 const channel = await connection.createChannel();
 const { queue: replyTo } = await channel.assertQueue("", { exclusive: true });
-const waiting = new Map<string, (answer: bigint) => void>();
-await channel.consume(replyTo, (answer) => {
-  waiting.get(answer?.properties.correlationId)?.(
-    BigInt(answer?.content.toString() ?? ""),
+const waiting = new Map<string, (reply: bigint) => void>();
+await channel.consume(replyTo, (reply) => {
+  waiting.get(reply?.properties.correlationId)?.(
+    BigInt(reply?.content.toString() ?? ""),
   );
-  waiting.delete(answer?.properties.correlationId);
+  waiting.delete(reply?.properties.correlationId);
 }, { noAck: true });
 
 let started = 0;
@@ -26,6 +26,6 @@ async function callOneAfterTheOther(): Promise<void> {
   }
 }
 const begin = performance.now();
-await Promise.all(Array.from({ length: underWay }, callOneAfterTheOther));
+await Promise.all(Array.from({ length: outstanding }, callOneAfterTheOther));
 console.log(`${calls} calls in ${performance.now() - begin} ms`);
 await connection.close();

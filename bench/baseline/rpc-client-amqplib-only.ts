@@ -7,11 +7,11 @@ const connection = await connect(process.env.AMQP_URL ?? "", { noDelay: true });
 const channel = await connection.createChannel();
 const { queue: replyTo } = await channel.assertQueue("", { exclusive: true });
 console.log("[x] Requesting fib(30)");
-const answer = await new Promise((resolve) => {
+const reply = await new Promise((resolve) => {
   channel.consume(replyTo, (message) => resolve(message?.content.toString()), {
     noAck: true,
   });
   channel.sendToQueue("rpc_queue", Buffer.from("30"), { replyTo, correlationId: "1" });
 });
-console.log(`[.] Got ${answer}`);
+console.log(`[.] Got ${reply}`);
 await connection.close();

@@ -12,12 +12,12 @@ const connection = await connect(process.env.AMQP_URL ?? "", { noDelay: true });
 const channel = await connection.createChannel();
 const { queue: replyTo } = await channel.assertQueue("", { exclusive: true });
 console.log(`[x] Requesting fib(${n})`);
-const answer = await new Promise((resolve) => {
+const reply = await new Promise((resolve) => {
   channel.consume(replyTo, (message) => resolve(message?.content.toString()), {
     noAck: true,
   });
   const options = { replyTo, correlationId: uuid() };
   channel.sendToQueue("rpc_queue", Buffer.from(String(n)), options);
 });
-console.log(`[.] Got ${answer}`);
+console.log(`[.] Got ${reply}`);
 await connection.close();

@@ -1,10 +1,8 @@
 /** The broker for the tour, the tests and the bench, with temporary virtual hosts. */
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
 import process from "node:process";
-import { config } from "dotenv";
-import { root } from "./program.ts";
+import { brokerAddresses } from "../../shared/broker-address.ts";
 import { findRabbitMQ, type RabbitMQNode, startNode } from "./rabbitmq-node.ts";
 
 /** A broker on which to create virtual hosts. */
@@ -34,14 +32,20 @@ export async function getBroker(signal?: AbortSignal): Promise<Broker> {
     const node = await startNode({ programs, signal });
     return { url: node.url, managementUrl: node.managementUrl, prefix, node };
   }
-  config({ path: join(root, ".env"), quiet: true });
-  const url = new URL(process.env.AMQP_URL || "amqp://guest:guest@localhost");
+  const [url] = brokerAddresses();
   const broker = {
     url: url.href,
     prefix,
     managementUrl: process.env.MANAGEMENT_URL || `http://${url.hostname}:15672`,
   };
-  await callManagement(broker, "GET", "overview");
+  try {
+    await callManagement(broker, "GET", "overview");
+  } catch (error) {
+    throw new Error(
+      `RabbitMQ is not installed. ${error instanceof Error ? error.message : error}`,
+      { cause: error },
+    );
+  }
   return broker;
 }
 
@@ -114,7 +118,7 @@ export async function callManagement(
     },
   }).catch(() => {
     throw new Error(
-      `RabbitMQ is not installed, and no management API answers at ${broker.managementUrl} (set MANAGEMENT_URL to its address).`,
+      `No management API responds at ${broker.managementUrl}. MANAGEMENT_URL sets its address.`,
     );
   });
   const text = await response.text();

@@ -16,7 +16,7 @@ import {
  * The options of {@linkcode startCluster}. The ports are those of the first node; the other nodes use the next two. By
  * default, the ports are free ones, and the folder is temporary.
  */
-export type ClusterOptions = Omit<NodeOptions, "cluster" | "management">;
+export type ClusterOptions = Omit<NodeOptions, "cluster">;
 
 /** A running cluster. */
 export interface RabbitMQCluster {
@@ -32,7 +32,7 @@ export interface RabbitMQCluster {
  * Starts three nodes at once. They find each other through the list in their rabbitmq.conf.
  * https://www.rabbitmq.com/docs/cluster-formation#peer-discovery-classic-config
  *
- * @param options the folder of RabbitMQ's programs, and the settings that should not be the defaults
+ * @param options the folder of RabbitMQ's programs, and any settings that differ from the defaults
  * @returns the cluster, as soon as all nodes accept connections
  * @throws Error with the end of a node's log, if that node does not start
  */

@@ -1,4 +1,4 @@
-/** Runs programs as a reader does: by a command line, observing the lines they print and their exit code. */
+/** Runs programs as a reader does, from the command line, observing the lines they print and their exit code. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createRequire } from "node:module";
@@ -16,14 +16,13 @@ export const root = fileURLToPath(new URL("../..", import.meta.url));
 const tsxLoader = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
 /**
- * The runtimes of the lessons: the command that a person types, and the command to start. `tsx` starts a child process,
+ * The runtimes of the lessons, each with the command that starts it. `tsx` starts a child process,
  * `node --import tsx`, and kills it if both receive a signal and the child does not report it within 60 ms. On a busy
  * machine that is a race, so the inner command is started directly. https://tsx.is/dev-api/node-cli
  */
 export const runtimes = {
-  tsx: { typed: "npx tsx", command: ["node", "--import", tsxLoader] },
+  tsx: { command: ["node", "--import", tsxLoader] },
   deno: {
-    typed: "deno run --allow-net --allow-env --allow-read",
     command: [
       process.versions.deno ? process.execPath : join(root, "node_modules/.bin/deno"),
       "run",
@@ -33,8 +32,8 @@ export const runtimes = {
     ],
   },
   /** From 22.18 on, Node strips the types itself. If the `node` on PATH is older, set NODE_BIN to a newer one. */
-  node: { typed: "node", command: [process.env.NODE_BIN || "node"] },
-  bun: { typed: "bun", command: ["bun"] },
+  node: { command: [process.env.NODE_BIN || "node"] },
+  bun: { command: ["bun"] },
 };
 
 /** The name of a runtime. */
@@ -101,7 +100,7 @@ export class Program {
    * Waits for a line on standard output.
    *
    * @param expected the whole line, or a pattern that matches it
-   * @param times how often it must be printed
+   * @param times how many times it must be printed
    * @param seconds how long to wait, in seconds
    * @throws Error with the output of the program, if the line is not printed
    */

@@ -1,4 +1,4 @@
-/** A private RabbitMQ node: it listens on loopback only, and leaves nothing behind. */
+/** A private RabbitMQ node: it listens on loopback only, and leaves no process behind. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -69,8 +69,6 @@ export interface NodeOptions {
   settings?: string[];
   /** Additional arguments for the Erlang VM, for settings that rabbitmq.conf does not have. */
   erlangArguments?: string;
-  /** Whether to enable the management plugin; true by default. */
-  management?: boolean;
   /** The settings of its cluster, if it is a member of one. */
   cluster?: ClusterSettings;
   /** Aborts the start. */
@@ -99,9 +97,9 @@ export interface RabbitMQNode {
   controlEnvironment: Record<string, string>;
   /** The process id of its Erlang VM, which changes with every start. */
   pid(): number;
-  /** Stops it in good order, until {@linkcode RabbitMQNode.start}. */
+  /** Stops it cleanly, until {@linkcode RabbitMQNode.start}. */
   pause(): Promise<void>;
-  /** Kills it (-9), like a power failure. */
+  /** Kills it (-9), without a chance to clean up. */
   crash(): Promise<void>;
   /** Starts it again after a pause or a crash. */
   start(): Promise<void>;
@@ -121,7 +119,7 @@ export interface RabbitMQNode {
  * Starts a node on the loopback addresses, with its own data folder, home and name.
  * https://www.rabbitmq.com/docs/configure#supported-environment-variables
  *
- * @param options the folder of RabbitMQ's programs, and the settings that should not be the defaults
+ * @param options the folder of RabbitMQ's programs, and any settings that differ from the defaults
  * @returns the node, as soon as it accepts connections
  * @throws Error with the end of the node's log, if it does not start
  */
@@ -134,7 +132,6 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
   const managementPort = options.managementPort ?? await freePort();
   const distributionPort = await freePort();
   const epmdPort = options.cluster?.epmdPort ?? await freePort();
-  const { management = true } = options;
   const managementUrl = `http://127.0.0.1:${managementPort}`;
   const file = (name: string) => join(folder, name);
   mkdirSync(file("data"), { recursive: true });
@@ -146,18 +143,14 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     [
       `listeners.tcp.1 = 127.0.0.1:${port}`,
       addresses.includes("::1") ? `listeners.tcp.2 = ::1:${port}` : "",
-      ...management
-        ? [`management.tcp.ip = 127.0.0.1`, `management.tcp.port = ${managementPort}`]
-        : [],
+      "management.tcp.ip = 127.0.0.1",
+      `management.tcp.port = ${managementPort}`,
       ...options.cluster ? clusterFormation(options.cluster) : [],
       ...options.settings ?? [],
       "",
     ].join("\n"),
   );
-  writeFileSync(
-    file("enabled_plugins"),
-    management ? "[rabbitmq_management].\n" : "[].\n",
-  );
+  writeFileSync(file("enabled_plugins"), "[rabbitmq_management].\n");
   const loopbackOnly = "-kernel inet_dist_use_interface {127,0,0,1}";
   const controlEnvironment = {
     HOME: options.cluster?.home ?? folder, // For .erlang.cookie.
@@ -190,7 +183,7 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     if (isRunning(server) && server.pid) process.kill(-server.pid, "SIGKILL");
   };
   const pid = () => Number(readFileSync(file("pid"), "utf8"));
-  const signalMachine = (signal: NodeJS.Signals) => {
+  const signalVM = (signal: NodeJS.Signals) => {
     try {
       process.kill(pid(), signal);
     } catch {
@@ -212,8 +205,7 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     let over = false;
     failed.then(() => over = true, () => over = true);
     const deadline = Date.now() + NODE_TIMEOUT;
-    const isUp = async () =>
-      (!management || await answers(managementUrl)) && await accepts(port);
+    const isUp = async () => await answers(managementUrl) && await accepts(port);
     while (!await isUp()) {
       if (over || options.signal?.aborted || Date.now() > deadline) {
         await end("SIGKILL");
@@ -231,7 +223,7 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     const exited = once(server, "exit");
     // The started program waits for the Erlang VM, and passes SIGTERM on to it.
     if (signal === "SIGTERM") server.kill(signal);
-    else signalMachine(signal);
+    else signalVM(signal);
     await exited;
     while (await accepts(port) || await accepts(managementPort)) await sleep(20);
   }
@@ -257,8 +249,8 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     start,
     pause: () => end("SIGTERM"),
     crash: () => end("SIGKILL"),
-    freeze: () => signalMachine("SIGSTOP"),
-    unfreeze: () => signalMachine("SIGCONT"),
+    freeze: () => signalVM("SIGSTOP"),
+    unfreeze: () => signalVM("SIGCONT"),
     control: async (...args) => {
       const control = spawn(join(options.programs, "rabbitmqctl"), args, {
         env: nodeEnv,
@@ -314,7 +306,7 @@ function nodeName(port: number): string {
 function clusterFormation({ ports }: ClusterSettings): string[] {
   return [
     "cluster_formation.peer_discovery_backend = classic_config",
-    "cluster_formation.discovery_retry_interval = 200", // In milliseconds. Version 3.10 first waits ten intervals.
+    "cluster_formation.discovery_retry_interval = 200", // In milliseconds. RabbitMQ 3.10 first waits ten of these.
     ...ports.map((port, i) =>
       `cluster_formation.classic_config.nodes.${i + 1} = ${nodeName(port)}`
     ),
@@ -340,7 +332,8 @@ function canRun(path: string): boolean {
 const given = new Set<number>();
 
 /**
- * Finds a port on which nothing is listening. It is below the range of outgoing connections, so none of them can take it.
+ * Finds a port on which nothing is listening. It is below the range of ephemeral ports, so no outgoing
+ * connection can take it.
  *
  * @returns the port, a different one for each call
  */

@@ -1,6 +1,6 @@
 /** Draws a terminal as SVG. Text remains text, so it can be selected, searched, read aloud and tested. */
 import { inspect, stripVTControlCharacters } from "node:util";
-import { palette } from "./colours.ts";
+import { palette } from "./colors.ts";
 
 /** Sizes, in units of the SVG, which a page scales to its width. */
 const CHARACTER = 9.6; // The width of a character in most monospace fonts of 16 units.
@@ -8,7 +8,7 @@ const LINE = 23;
 const MARGIN = 26;
 const TITLE_BAR = 40;
 
-/** The colours of a terminal with a dark background. */
+/** The colors of a terminal with a dark background. */
 export const DARK = {
   background: "#0d1117",
   bar: "#161b22",
@@ -38,7 +38,7 @@ interface Run {
 /**
  * Draws a terminal.
  *
- * @param lines the lines in it, with the escape codes of `scripts/lib/colours.ts`
+ * @param lines the lines in it, with the escape codes of `scripts/lib/colors.ts`
  * @param title the title of the SVG
  * @param description the description of the SVG, for screen readers
  * @returns the SVG, which depends on nothing but the arguments
@@ -56,7 +56,7 @@ export function drawTerminal(
   const text = lines.flatMap((line, i) =>
     line ? [drawLine(line, TITLE_BAR + (i + 1.75) * LINE)] : []
   );
-  const colours = Object.entries(palette).map(([role, { onDark }]) =>
+  const colors = Object.entries(palette).map(([role, { onDark }]) =>
     `.${role} { fill: ${onDark}; font-weight: 600 }`
   );
   return `<!-- deno-fmt-ignore-file: spaces in the text count -->
@@ -67,7 +67,7 @@ export function drawTerminal(
 text { font: 16px ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", "DejaVu Sans Mono", monospace; fill: ${DARK.text}; white-space: pre }
 .bold { fill: ${DARK.bold}; font-weight: 600 }
 .dim { fill: ${DARK.dim} }
-${colours.join("\n")}
+${colors.join("\n")}
 </style>
 <rect x="0.5" y="0.5" width="${width - 1}" height="${
     height - 1

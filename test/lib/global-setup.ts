@@ -17,7 +17,7 @@ declare module "vitest" {
 export default async function setup(
   project: TestProject,
 ): Promise<() => Promise<void>> {
-  console.log(`Testing under ${checkRuntimes()}.`);
+  console.log(`Testing on ${checkRuntimes()}.`);
   const broker = await getBroker();
   const { node, ...addresses } = broker;
   if (!node) {

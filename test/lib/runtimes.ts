@@ -18,7 +18,7 @@ export const runtimesToTest = (process.env.RUNTIMES || "tsx,deno").split(",").ma
 /**
  * Cycles through these runtimes, for what need not be repeated on each of them.
  *
- * @param i any number from 0
+ * @param i a non-negative integer
  * @returns one of the runtimes
  */
 export function runtimeAt(i: number): Runtime {
@@ -39,7 +39,9 @@ export function checkRuntimes(): string {
       /(\d+)\.(\d+)\.\d+/.exec(stdout ?? "") ?? [];
     if (!version) {
       throw new Error(
-        `${program} was not found. To fetch it for this run: npx --package bun -- npm test`,
+        runtime === "bun"
+          ? "bun was not found. To fetch it for this run: npx --package bun -- npm test"
+          : `${program} was not found. Install Node 20.19 or later, and run npm ci.`,
       );
     }
     if (runtime === "node" && Number(major) + Number(minor) / 100 < 22.18) {

@@ -1,9 +1,9 @@
-/** The colours of producers, exchanges, queues and consumers in the terminal, the pictures and the pages. */
+/** The colors of producers, exchanges, queues and consumers in the terminal, the pictures and the pages. */
 import { styleText } from "node:util";
 
 /**
  * The palette. `hex` is a background for white text, used in the diagrams on the pages. `onDark` is for text on a dark
- * background. `ansi` is for terminals: of the two variants of each colour there, it is the one that is legible on both
+ * background. `ansi` is for terminals: of the two variants of each color there, it is the one that is legible on both
  * light and dark backgrounds.
  */
 export const palette = {
@@ -17,7 +17,7 @@ export const palette = {
 export type Role = keyof typeof palette;
 
 /**
- * Colours text by role. styleText() adds no colour if the output is not a terminal or NO_COLOR is set
+ * Colors text by role. styleText() adds no color if the output is not a terminal or NO_COLOR is set
  * (https://no-color.org), unless FORCE_COLOR is. On Node 20, it ignores all three if it is given an array of formats,
  * hence the nested calls. https://nodejs.org/api/util.html#utilstyletextformat-text-options
  *
