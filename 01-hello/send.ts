@@ -18,8 +18,8 @@ const connection = await connect(); // Slow to open: a program opens one and kee
 const channel = await connection.createConfirmChannel(); // With publisher confirms.
 const settings = { durable: true, arguments: { "x-queue-type": "quorum" } };
 await channel.assertQueue("hello", settings); // Either program may start first.
-// The default exchange routes it to this queue; if there is none, it is returned.
+// Through the default exchange. If the queue is gone, RabbitMQ returns the message.
 channel.sendToQueue("hello", Buffer.from(message), { mandatory: true });
-await channel.waitForConfirms(); // Until confirmed, it may be lost.
+await channel.waitForConfirms(); // Until confirmed, the message may be lost.
 console.log(`[x] Sent ${quoted(message)}`);
 await connection.close();

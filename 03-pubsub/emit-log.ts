@@ -19,7 +19,7 @@ const channel = await connection.createConfirmChannel();
 // A fanout exchange copies each message to every queue that is bound to it.
 await channel.assertExchange("logs", "fanout", { durable: false });
 
-// If no queue is bound, RabbitMQ returns the message (it is mandatory) and drops it.
+// If no queue is bound, RabbitMQ returns the message (mandatory) and drops it.
 const dropped = "[!] No queue is bound: RabbitMQ dropped the message.";
 channel.on("return", () => console.error(dropped));
 channel.publish("logs", "", Buffer.from(message), { mandatory: true });

@@ -19,7 +19,7 @@ const connection = await connect();
 const channel = await connection.createConfirmChannel();
 // A direct exchange copies a message to the queues bound with its exact routing key.
 await channel.assertExchange("direct_logs", "direct", { durable: false });
-// If no binding key matches, RabbitMQ returns it (it is mandatory) and drops it.
+// If no binding key matches, RabbitMQ returns the message (mandatory) and drops it.
 channel.on("return", () => {
   console.error(`[!] No binding matches ${quoted(key)}: RabbitMQ dropped the message.`);
 });

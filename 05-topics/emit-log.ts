@@ -20,7 +20,7 @@ const channel = await connection.createConfirmChannel();
 // A topic exchange copies a message to the queues bound with a matching pattern.
 await channel.assertExchange("topic_logs", "topic", { durable: false });
 
-// If no pattern matches, RabbitMQ returns it (it is mandatory) and drops it.
+// If no pattern matches, RabbitMQ returns the message (mandatory) and drops it.
 channel.on("return", () => {
   console.error(`[!] No binding matches ${quoted(key)}: RabbitMQ dropped the message.`);
 });
