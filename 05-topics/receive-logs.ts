@@ -18,7 +18,7 @@ await stayConnected(async (connection) => {
   const channel = await connection.createChannel();
   await channel.assertExchange("topic_logs", "topic", { durable: false });
   const { queue } = await channel.assertQueue("", { exclusive: true });
-  // A message that matches several patterns arrives once: all bind one queue.
+  // A message that matches several patterns arrives once: there is only one queue.
   for (const pattern of patterns.map(String)) {
     await channel.bindQueue(queue, "topic_logs", pattern);
   }
