@@ -24,5 +24,5 @@ await stayConnected(async (connection) => {
   await channel.consume(queue, (message) => {
     if (message === null) return; // Consumer cancelled: stayConnected() starts over.
     console.log(`[x] ${quoted(message.content)}`);
-  }, { noAck: true }); // No acknowledgements: nobody could take over these copies.
+  }, { noAck: true }); // No acknowledgements: the copies die with this consumer.
 });
