@@ -219,7 +219,7 @@ async function describeWait(): Promise<string> {
 
 /** Names nodes: "node 2", "nodes 1 and 3". */
 function namesOf(which: Set<number>): string {
-  const numbers = [...which].map((i) => String(i + 1));
+  const numbers = [...which].sort().map((i) => String(i + 1));
   if (size === 1 || numbers.length === 0) return "RabbitMQ";
   if (numbers.length === 1) return `node ${numbers}`;
   return `nodes ${numbers.slice(0, -1).join(", ")} and ${numbers.at(-1)}`;
