@@ -36,7 +36,7 @@ await stayConnected(async (connection) => {
   console.log("[x] Awaiting RPC requests");
 
   await channel.consume("rpc_queue", async (request) => {
-    if (request === null) return; // Consumer cancelled: stayConnected() starts over.
+    if (request === null) return; // Cancelled by RabbitMQ: stayConnected() starts over.
     const text = request.content.toString();
     const isValid = /^\d{1,6}$/.test(text) && Number(text) <= 100_000;
     if (isValid) console.log(`[.] fib(${text})`);
