@@ -33,7 +33,7 @@ export interface RabbitMQCluster {
  * https://www.rabbitmq.com/docs/cluster-formation#peer-discovery-classic-config
  *
  * @param options the folder of RabbitMQ's programs, and any settings that differ from the defaults
- * @returns the cluster, as soon as all nodes accept connections
+ * @returns the cluster, as soon as all nodes have started
  * @throws Error with the end of a node's log, if that node does not start
  */
 export async function startCluster(options: ClusterOptions): Promise<RabbitMQCluster> {
