@@ -23,7 +23,7 @@ await stayConnected(async (connection) => {
   const what = severities.join(", ");
   console.log(`[*] Waiting for logs of ${what}. To exit press CTRL+C`);
   await channel.consume(queue, (message) => {
-    if (message === null) return; // Cancelled by RabbitMQ: stayConnected() starts over.
+    if (message === null) return; // Consumer cancelled: stayConnected() starts over.
     const { fields: { routingKey }, content } = message;
     console.log(`[x] ${escaped(routingKey)}: ${quoted(content)}`);
   }, { noAck: true });

@@ -23,7 +23,7 @@ async function fib(n: number): Promise<bigint> {
   let [current, next] = [0n, 1n];
   for (let i = 0; i < n; i++) {
     [current, next] = [next, current + next];
-    if (i % 1000 === 999) await setImmediate(); // Lets amqplib send heartbeats.
+    if (i % 1000 === 999) await setImmediate(); // Keeps the connection alive.
   }
   return current;
 }
@@ -32,11 +32,11 @@ await stayConnected(async (connection) => {
   const channel = await connection.createChannel();
   const settings = { durable: true, arguments: { "x-queue-type": "quorum" } };
   await channel.assertQueue("rpc_queue", settings);
-  await channel.prefetch(prefetch); // One at a time: several servers share the load.
+  await channel.prefetch(prefetch); // By default 1: several servers share the load.
   console.log("[x] Awaiting RPC requests");
 
   await channel.consume("rpc_queue", async (request) => {
-    if (request === null) return; // Cancelled by RabbitMQ: stayConnected() starts over.
+    if (request === null) return; // Consumer cancelled: stayConnected() starts over.
     const text = request.content.toString();
     const isValid = /^\d{1,6}$/.test(text) && Number(text) <= 100_000;
     if (isValid) console.log(`[.] fib(${text})`);
