@@ -18,7 +18,7 @@ await stayConnected(async (connection) => { // Called again after every reconnec
   console.log("[*] Waiting for messages. To exit press CTRL+C");
 
   await channel.consume("hello", (message) => {
-    if (message === null) return; // Consumer cancelled: stayConnected() starts over.
+    if (message === null) return; // RabbitMQ cancelled the consumer: it starts again.
     console.log(`[x] Received ${quoted(message.content)}`);
     // If the consumer dies before this line, RabbitMQ redelivers the message.
     channel.ack(message);

@@ -24,7 +24,7 @@ const channel = await connection.createConfirmChannel();
 const settings = { durable: true, arguments: { "x-queue-type": "quorum" } };
 await channel.assertQueue("task_queue", settings);
 
-// Persistent: so does the message. (In a quorum queue, every message does.)
+// Persistent: the message survives too. (In a quorum queue, every message does.)
 const options = { persistent: true, mandatory: true };
 for (let sent = 1; sent <= count; sent++) {
   channel.sendToQueue("task_queue", Buffer.from(message), options, (error) => {

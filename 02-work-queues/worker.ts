@@ -25,7 +25,7 @@ await stayConnected(async (connection) => {
   console.log("[*] Waiting for messages. To exit press CTRL+C");
 
   await channel.consume("task_queue", async (message) => {
-    if (message === null) return; // Consumer cancelled: stayConnected() starts over.
+    if (message === null) return; // RabbitMQ cancelled the consumer: it starts again.
     const task = message.content.toString();
     console.log(`[x] Received ${quoted(task)}`);
     const tries = message.properties.headers?.["x-delivery-count"] ?? 1;

@@ -22,7 +22,7 @@ await stayConnected(async (connection) => {
   console.log("[*] Waiting for logs. To exit press CTRL+C");
 
   await channel.consume(queue, (message) => {
-    if (message === null) return; // Consumer cancelled: stayConnected() starts over.
+    if (message === null) return; // RabbitMQ cancelled the consumer: it starts again.
     console.log(`[x] ${quoted(message.content)}`);
   }, { noAck: true }); // No acknowledgements: the copies die with this consumer.
 });

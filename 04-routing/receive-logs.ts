@@ -23,7 +23,7 @@ await stayConnected(async (connection) => {
   const what = severities.join(", ");
   console.log(`[*] Waiting for logs of ${what}. To exit press CTRL+C`);
   await channel.consume(queue, (message) => {
-    if (message === null) return; // Consumer cancelled: stayConnected() starts over.
+    if (message === null) return; // RabbitMQ cancelled the consumer: it starts again.
     const { fields: { routingKey }, content } = message;
     console.log(`[x] ${escaped(routingKey)}: ${quoted(content)}`);
   }, { noAck: true });

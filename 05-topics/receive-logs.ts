@@ -25,7 +25,7 @@ await stayConnected(async (connection) => {
   const what = patterns.join(", ");
   console.log(`[*] Waiting for logs of ${what}. To exit press CTRL+C`);
   await channel.consume(queue, (message) => {
-    if (message === null) return; // Consumer cancelled: stayConnected() starts over.
+    if (message === null) return; // RabbitMQ cancelled the consumer: it starts again.
     const { fields: { routingKey }, content } = message;
     console.log(`[x] ${escaped(routingKey)}: ${quoted(content)}`);
   }, { noAck: true });

@@ -1,5 +1,5 @@
 /**
- * Lesson 6, the server: replies to each request on the queue that "reply_to" names.
+ * Lesson 6, the server: sends each reply to the queue that "reply_to" names.
  *     npx tsx 06-rpc/server.ts
  */
 import { Buffer } from "node:buffer";
@@ -18,7 +18,7 @@ const { prefetch } = yargs(process.argv.slice(2)).strict()
 
 const ERROR = "error: n must be a whole number from 0 to 100000";
 
-/** Exact for every n, and a loop: with recursion, fib(50) would take minutes. */
+/** Exact for every n. A loop, because with recursion, fib(50) would take minutes. */
 async function fib(n: number): Promise<bigint> {
   let [current, next] = [0n, 1n];
   for (let i = 0; i < n; i++) {
@@ -36,7 +36,7 @@ await stayConnected(async (connection) => {
   console.log("[x] Awaiting RPC requests");
 
   await channel.consume("rpc_queue", async (request) => {
-    if (request === null) return; // Consumer cancelled: stayConnected() starts over.
+    if (request === null) return; // RabbitMQ cancelled the consumer: it starts again.
     const text = request.content.toString();
     const isValid = /^\d{1,6}$/.test(text) && Number(text) <= 100_000;
     if (isValid) console.log(`[.] fib(${text})`);
