@@ -90,6 +90,6 @@ export async function closeAndExit(
 export function exit(code: number): Promise<never> {
   return new Promise(() => {
     setTimeout(() => process.exit(code), CLOSE_TIMEOUT);
-    process.stdout.write("", () => process.exit(code));
+    process.stdout.end(() => process.exit(code)); // On Bun, write("", …) does not wait for earlier writes.
   });
 }
