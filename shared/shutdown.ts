@@ -88,6 +88,7 @@ export async function closeAndExit(
  * @returns a promise that never resolves
  */
 export function exit(code: number): Promise<never> {
+  console.log = console.error = () => {}; // Whatever the script prints from now on is a consequence.
   return new Promise(() => {
     setTimeout(() => process.exit(code), CLOSE_TIMEOUT);
     process.stdout.end(() => process.exit(code)); // On Bun, write("", …) does not wait for earlier writes.
