@@ -23,10 +23,11 @@ function folderForTest(): string {
   return path;
 }
 
-/** Finds three consecutive free ports, and returns the first one. */
-async function threePorts(): Promise<number> {
+/** Finds six consecutive free ports, and returns the first one. */
+async function sixPorts(): Promise<number> {
   const port = await freePort();
-  return await accepts(port + 1) || await accepts(port + 2) ? threePorts() : port;
+  const others = await Promise.all([1, 2, 3, 4, 5].map((i) => accepts(port + i)));
+  return others.includes(true) ? sixPorts() : port;
 }
 
 withOwnNode("a cluster", () => {
@@ -36,8 +37,8 @@ withOwnNode("a cluster", () => {
     const folder = folderForTest();
     const keyboard = join(folder, "keyboard");
     execFileSync("mkfifo", [keyboard]);
-    const port = await threePorts();
-    const ui = await threePorts();
+    const port = await sixPorts();
+    const ui = port + 3;
     const AMQP_URL = [0, 1, 2].map((i) => `amqp://localhost:${port + i}`).join();
     const command = [
       ...runtimes.tsx.command,

@@ -128,6 +128,7 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
     ? undefined
     : temporaryFolder("rabbitmq-by-example-");
   const folder = options.folder ?? temporary?.path ?? "";
+  for (const port of [options.port, options.managementPort]) if (port) taken.add(port);
   const port = options.port ?? await freePort();
   const managementPort = options.managementPort ?? await freePort();
   const distributionPort = await freePort();
@@ -328,8 +329,12 @@ function canRun(path: string): boolean {
   }
 }
 
-/** The ports that {@linkcode freePort} has returned. */
-const given = new Set<number>();
+/** The ports that are in use, or will be when their node has started. */
+const taken = new Set<number>();
+
+/** The range of ports to choose from. Each of vitest's workers has its own, because a chosen port is free for a while. */
+const RANGE = 2000;
+const FIRST_PORT = 20_000 + Number(process.env.VITEST_POOL_ID ?? 0) % 6 * RANGE;
 
 /**
  * Finds a port on which nothing is listening. It is below the range of ephemeral ports, so no outgoing
@@ -338,7 +343,7 @@ const given = new Set<number>();
  * @returns the port, a different one for each call
  */
 export async function freePort(): Promise<number> {
-  const port = 20_000 + Math.floor(Math.random() * 12_000);
+  const port = FIRST_PORT + Math.floor(Math.random() * RANGE);
   const server = createServer().listen(port, "127.0.0.1");
   try {
     await once(server, "listening");
@@ -346,8 +351,8 @@ export async function freePort(): Promise<number> {
     return freePort();
   }
   server.close();
-  if (given.has(port)) return freePort();
-  given.add(port);
+  if (taken.has(port)) return freePort();
+  taken.add(port);
   return port;
 }
 
