@@ -33,7 +33,7 @@ onEveryRuntime("connecting", (test) => {
 
   refuses(
     "a wrong password",
-    (url) => Object.assign(url, { password: "secret" }).href,
+    (url) => Object.assign(url, { username: "guest", password: "secret" }).href,
     [
       /^\[!\] amqp:\/\/guest:\*\*\*@.* rejected the user name or the password\.$/,
       /^\[!\] Correct them in AMQP_URL/,
