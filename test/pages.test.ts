@@ -6,6 +6,7 @@ import { createVirtualHost, deleteVirtualHost } from "../scripts/lib/broker-to-u
 import { palette } from "../scripts/lib/colors.ts";
 import { type Program, root, runScript } from "../scripts/lib/program.ts";
 import { listings } from "./lib/article.ts";
+import { runtimeAt } from "./lib/runtimes.ts";
 
 const lessons = readdirSync(root).filter((name) => /^0\d-/.test(name)).sort();
 const pages = readdirSync(root).filter((name) => name.endsWith(".md")).concat(
@@ -219,7 +220,7 @@ test.each(lessons)(
       for (const [command, lines] of terminals(section)) {
         const [npx, tsx, script = ""] = command.split(" ");
         expect([npx, tsx], command).toEqual(["npx", "tsx"]);
-        const program = runScript("tsx", script, argumentsOf(command), {
+        const program = runScript(runtimeAt(0), script, argumentsOf(command), {
           env: { AMQP_URL: virtualHost },
         });
         all.push(program);

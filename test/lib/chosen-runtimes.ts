@@ -1,10 +1,10 @@
-/** The runtimes to test. */
+/** Which runtimes to test: RUNTIMES and RUNTIMES_IN_TURN. */
 import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { type Runtime, runtimes } from "../../scripts/lib/program.ts";
 
 /** tsx and Deno, or those in RUNTIMES, as in RUNTIMES=tsx,node,deno,bun. */
-export const runtimesToTest = (process.env.RUNTIMES || "tsx,deno").split(",").map(
+export const chosenRuntimes = (process.env.RUNTIMES || "tsx,deno").split(",").map(
   (name): Runtime => {
     if (name === "tsx" || name === "deno" || name === "node" || name === "bun") {
       return name;
@@ -15,24 +15,17 @@ export const runtimesToTest = (process.env.RUNTIMES || "tsx,deno").split(",").ma
   },
 );
 
-/**
- * Cycles through these runtimes, for what need not be repeated on each of them.
- *
- * @param i a non-negative integer
- * @returns one of the runtimes
- */
-export function runtimeAt(i: number): Runtime {
-  return runtimesToTest[i % runtimesToTest.length] ?? "tsx";
-}
+/** Whether each file of tests runs on only one of them, in turn. */
+export const inTurn = Boolean(process.env.RUNTIMES_IN_TURN);
 
 /**
  * Checks that each of these runtimes is installed.
  *
- * @returns their names and versions
+ * @returns their names and versions, and whether they take turns
  * @throws Error that says which one is missing, and how to get it
  */
 export function checkRuntimes(): string {
-  const found = runtimesToTest.map((runtime) => {
+  const found = chosenRuntimes.map((runtime) => {
     const [program = ""] = runtimes[runtime].command;
     const { stdout } = spawnSync(program, ["--version"], { encoding: "utf8" });
     const [version = "", major = 0, minor = 0] =
@@ -51,5 +44,5 @@ export function checkRuntimes(): string {
     }
     return `${runtime === "tsx" ? "tsx on node" : runtime} ${version}`;
   });
-  return found.join(", ");
+  return found.join(", ") + (inTurn ? ", each file on one of them in turn" : "");
 }

@@ -5,7 +5,7 @@ import {
   getBroker,
   leaveBroker,
 } from "../../scripts/lib/broker-to-use.ts";
-import { checkRuntimes } from "./runtimes.ts";
+import { checkRuntimes } from "./chosen-runtimes.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
