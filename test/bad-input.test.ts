@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { runScript, type Runtime } from "../scripts/lib/program.ts";
 import { freePort } from "../scripts/lib/rabbitmq-node.ts";
-import { untilTestEnds } from "./lib/lesson-test.ts";
+import { onEveryRuntime, untilTestEnds } from "./lib/lesson-test.ts";
 import { runtimeAt } from "./lib/runtimes.ts";
 
 /** Every script, with its required arguments. */
@@ -20,9 +20,6 @@ const scripts: [script: string, ...args: string[]][] = [
   ["06-rpc/server.ts"],
   ["06-rpc/client.ts"],
 ];
-
-/** Cycles through the runtimes. The scripts alternate between producers and consumers: both run on each of them. */
-const runtimeFor = (i: number) => runtimeAt(i + Math.floor(i / 2));
 
 const PREFETCH = "--prefetch must be 1-65535";
 const COUNT = "--count must be 1, 2, …";
@@ -69,7 +66,7 @@ describe("bad input", () => {
     untilTestEnds(runScript(runtime, script, args));
 
   for (const [i, [script]] of scripts.entries()) {
-    const runtime = runtimeFor(i);
+    const runtime = runtimeAt(i);
     test(`${script} --help shows the usage and an example, on ${runtime}`, async () => {
       const help = start(runtime, script, "--help");
       expect(await help.exitCode).toBe(0);
@@ -80,7 +77,7 @@ describe("bad input", () => {
   }
 
   for (const [i, [line, script, ...args]] of mistakes.entries()) {
-    const runtime = runtimeFor(i);
+    const runtime = runtimeAt(i);
     test(`${script} ${args.join(" ")}: the usage and "${line}", on ${runtime}`, async () => {
       const program = start(runtime, script, ...args);
       expect(await program.exitCode).toBe(1);
@@ -91,15 +88,12 @@ describe("bad input", () => {
   }
 });
 
-describe("no broker", () => {
-  for (const [i, [script, ...args]] of scripts.entries()) {
-    const runtime = runtimeFor(i);
-    test(`${script} reports the address and what to do, on ${runtime}`, async () => {
-      const AMQP_URL = `amqp://me:secret@127.0.0.1:${await freePort()}/here`;
+onEveryRuntime("no broker", (test) => {
+  test("every script reports the address and what to do", async ({ runWith }) => {
+    const AMQP_URL = `amqp://me:secret@127.0.0.1:${await freePort()}/here`;
+    for (const [script, ...args] of scripts) {
       const started = performance.now();
-      const program = untilTestEnds(
-        runScript(runtime, script, args, { env: { AMQP_URL } }),
-      );
+      const program = runWith({ env: { AMQP_URL } }, script, ...args);
       expect(await program.exitCode).toBe(1);
       expect(performance.now() - started).toBeLessThan(10_000);
       expect(program.stdout.join("")).toBe(""); // On Bun, yargs prints an empty line.
@@ -107,6 +101,6 @@ describe("no broker", () => {
         `[!] Nothing is listening at ${AMQP_URL.replace("secret", "***")}.`,
         "[!] Start a broker in another terminal: npm run broker",
       ]);
-    });
-  }
+    }
+  });
 });

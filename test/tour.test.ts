@@ -64,7 +64,7 @@ withOwnNode("the tour", () => {
   });
 
   test("with FORCE_COLOR, it is in color and at most 80 columns wide; without standard input, --step does not wait", async () => {
-    const tour = tourIn('exec "$@" <&-', { FORCE_COLOR: "1" }, "--step", ..."456");
+    const tour = tourIn('exec "$@" <&-', { FORCE_COLOR: "1" }, "--step", ..."13456");
     expect(await tour.exitCode).toBe(0);
     expect(tour.stderr).toEqual([]);
     expect(tour.stdout.join("\n")).toContain(
@@ -74,7 +74,7 @@ withOwnNode("the tour", () => {
     expect(lines.filter((line) => line.length > 80)).toEqual([]);
     expect(lines).toContain(NOT_WAITING);
     expect(lines.filter((line) => line.includes("Press Enter"))).toEqual([]);
-    expect(lines.filter((line) => /^\d {2}.* ok$/.test(line))).toHaveLength(3);
+    expect(lines.filter((line) => /^\d {2}.* ok$/.test(line))).toHaveLength(5);
   });
 
   // script(1) from util-linux provides the terminal, and a named pipe the keyboard.
@@ -94,7 +94,6 @@ withOwnNode("the tour", () => {
       expect(await tour.exitCode).toBe(0);
       expect(tour.stdout).toContain("3  Publish/Subscribe ok");
       expect(tour.stdout.join("\n")).not.toContain("\x1b");
-      expect(tour.stdout.filter((line) => line.length > 80)).toEqual([]);
     },
   );
 });
