@@ -220,6 +220,7 @@ test.each(lessons)(
       for (const [command, lines] of terminals(section)) {
         const [npx, tsx, script = ""] = command.split(" ");
         expect([npx, tsx], command).toEqual(["npx", "tsx"]);
+        // The output is the same on every runtime, so one is enough.
         const program = runScript(runtimeAt(0), script, argumentsOf(command), {
           env: { AMQP_URL: virtualHost },
         });

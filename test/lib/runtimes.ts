@@ -6,14 +6,14 @@ import type { Runtime } from "../../scripts/lib/program.ts";
 import { chosenRuntimes, inTurn } from "./chosen-runtimes.ts";
 
 /** All chosen runtimes, or the one whose turn it is. */
-export const runtimesToTest = inTurn ? [runtimeInTurn()] : chosenRuntimes;
+export const runtimesToTest = inTurn ? runtimeInTurn() : chosenRuntimes;
 
 /** Deals the runtimes out to the files of tests, in alphabetical order. */
-function runtimeInTurn(): Runtime {
+function runtimeInTurn(): Runtime[] {
   const { testPath = "" } = expect.getState();
   const files = readdirSync(dirname(testPath)).sort();
-  return chosenRuntimes[files.indexOf(basename(testPath)) % chosenRuntimes.length] ??
-    "tsx";
+  const i = files.indexOf(basename(testPath)) % chosenRuntimes.length;
+  return chosenRuntimes.slice(i, i + 1);
 }
 
 /**
