@@ -113,6 +113,8 @@ export async function callManagement(
     method,
     body: body === undefined ? undefined : JSON.stringify(body),
     headers: {
+      // RabbitMQ 4.3 closes an idle connection after 5 s. A call that reused it at that moment would fail.
+      connection: "close",
       "content-type": "application/json",
       authorization: `Basic ${Buffer.from(user).toString("base64")}`,
     },
