@@ -14,6 +14,7 @@ import yargs from "yargs";
 import {
   type Broker,
   createVirtualHost,
+  deleteVirtualHost,
   getBroker,
   leaveBroker,
 } from "../scripts/lib/broker-to-use.ts";
@@ -376,7 +377,7 @@ async function compare(
   for (let i = 0; i < runs; i++) {
     for (const [which, measure] of [lesson, baseline].entries()) {
       stopping.signal.throwIfAborted();
-      figures[which]?.push(await measure(await newVirtualHost()));
+      figures[which]?.push(await inVirtualHost(measure));
     }
   }
   addLine(what, unit, figures, target);
@@ -420,6 +421,15 @@ function newVirtualHost(): Promise<string> {
   return createVirtualHost(broker);
 }
 
+/** Measures in a new virtual host, and deletes it, so that its messages do not slow down the next measurement. */
+async function inVirtualHost<T>(measure: (AMQP_URL: string) => Promise<T>): Promise<T> {
+  if (!broker) throw new Error("The broker is not running yet");
+  const AMQP_URL = await newVirtualHost();
+  const figure = await measure(AMQP_URL);
+  await deleteVirtualHost(broker, AMQP_URL);
+  return figure;
+}
+
 /** Starts a program in the folder of the project. */
 function start(
   command: string[],
@@ -443,17 +453,18 @@ async function ended(program: Program): Promise<void> {
 }
 
 /** Runs an RPC server in a new virtual host during a measurement. */
-async function withServer<T>(
+function withServer<T>(
   server: string[],
   measure: (AMQP_URL: string) => Promise<T>,
 ): Promise<T> {
-  const AMQP_URL = await newVirtualHost();
-  const program = start(server, AMQP_URL);
-  await program.prints("[x] Awaiting RPC requests");
-  try {
-    return await measure(AMQP_URL);
-  } finally {
-    program.signal("SIGKILL");
-    await program.exitCode;
-  }
+  return inVirtualHost(async (AMQP_URL) => {
+    const program = start(server, AMQP_URL);
+    await program.prints("[x] Awaiting RPC requests");
+    try {
+      return await measure(AMQP_URL);
+    } finally {
+      program.signal("SIGKILL");
+      await program.exitCode;
+    }
+  });
 }
