@@ -169,21 +169,26 @@ withOwnNode("a cluster", (programs) => {
           [`lost ${i}`, send(i, `lost ${i}`, 1000, i)],
           [`kept ${i}`, send(i + 1, `kept ${i}`, 100, (i + 1) % 3)],
         ]);
+        const running = new Map(producers);
+        for (const [task, producer] of producers) {
+          producer.exitCode.then(() => running.delete(task));
+        }
         await producers.get(`lost ${i}`)?.prints(/Sent/, 1, 60);
-        await without(cluster.nodes[i], async () => {
-          for (const [task, producer] of producers) {
-            await producer.exitCode;
-            const lines = producer.stdout.filter((line) => line.startsWith("[x] Sent"));
-            sent.set(task, lines.length);
-          }
-        });
+        await without(cluster.nodes[i], () =>
+          expect.poll(
+            () => [...running].map(([task, { stderr }]) => ({ task, stderr })),
+            { timeout: 60_000, message: "producers that do not end" },
+          ).toEqual([]));
+        for (const [task, { stdout }] of producers) {
+          sent.set(task, stdout.filter((line) => line.startsWith("[x] Sent")).length);
+        }
       }
 
       expect([...sent.values()].reduce((sum, n) => sum + n)).toBeGreaterThan(100);
-      for await (const _ of setInterval(200)) {
-        const left = [...sent].filter(([task, n]) => timesDone(workers, task) < n);
-        if (left.length === 0) break;
-      }
+      await expect.poll(
+        () => [...sent].filter(([task, n]) => timesDone(workers, task) < n),
+        { timeout: 60_000, message: "tasks sent, but not done" },
+      ).toEqual([]);
     },
     180_000,
   );
