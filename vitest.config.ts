@@ -7,6 +7,7 @@ export default defineConfig({
     maxWorkers: 4, // Tests often wait: for a broker to restart, or for a task to be done.
     testTimeout: 120_000,
     hookTimeout: 150_000,
+    chaiConfig: { truncateThreshold: 0 }, // A failure shows whole values.
     env: { LC_ALL: "C" }, // yargs prints messages in the user's language; the tests expect English.
   },
 });

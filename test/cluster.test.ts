@@ -185,10 +185,16 @@ withOwnNode("a cluster", (programs) => {
       }
 
       expect([...sent.values()].reduce((sum, n) => sum + n)).toBeGreaterThan(100);
-      await expect.poll(
-        () => [...sent].filter(([task, n]) => timesDone(workers, task) < n),
-        { timeout: 60_000, message: "tasks sent, but not done" },
-      ).toEqual([]);
+      // A failure shows whether the tasks are still in the queue, and what the workers were doing.
+      const queue = `queues${new URL(on(0)).pathname}/task_queue`;
+      await expect.poll(async () => {
+        const left = [...sent].filter(([task, n]) => timesDone(workers, task) < n);
+        return left.length > 0 && {
+          left,
+          workers: workers.map(({ stdout, stderr }) => [stdout.at(-1), ...stderr]),
+          queue: await callManagement(cluster.nodes[0], "GET", queue),
+        };
+      }, { timeout: 60_000, interval: 500 }).toBe(false);
     },
     180_000,
   );
