@@ -97,18 +97,20 @@ async function launch(): Promise<void> {
     await compare(`send.ts on ${runtime}`, " ms", send, baseline("send"), "<= 1.1");
     await compare("  amqplib alone", " ms", send, baseline("send-amqplib-only"));
     await compare("  sleeping 500 ms", " ms", send, baseline("send-and-sleep"), "< 1");
-    await withServer([...tsx, "06-rpc/server.ts"], async (AMQP_URL) => {
-      const client = () => time("06-rpc/client.ts", "30")(AMQP_URL);
-      const beside = (name: string) => () => baseline(name)(AMQP_URL);
-      const what = `client.ts 30 on ${runtime}`;
-      await compare(what, " ms", client, beside("rpc-client"), "<= 1.1");
-      await compare(
-        "  amqplib alone",
-        " ms",
-        client,
-        beside("rpc-client-amqplib-only"),
-      );
-    });
+    await inVirtualHost((AMQP_URL) =>
+      withServer([...tsx, "06-rpc/server.ts"], AMQP_URL, async () => {
+        const client = () => time("06-rpc/client.ts", "30")(AMQP_URL);
+        const beside = (name: string) => () => baseline(name)(AMQP_URL);
+        const what = `client.ts 30 on ${runtime}`;
+        await compare(what, " ms", client, beside("rpc-client"), "<= 1.1");
+        await compare(
+          "  amqplib alone",
+          " ms",
+          client,
+          beside("rpc-client-amqplib-only"),
+        );
+      })
+    );
   }
 }
 
@@ -204,8 +206,9 @@ async function drain(): Promise<void> {
 /** Calls per second, with one and with many outstanding; and the memory they leave behind. */
 async function rpc(): Promise<void> {
   const rate =
-    (server: string[], client: string, calls: number, outstanding: number) => () =>
-      withServer([...tsx, ...server], async (AMQP_URL) => {
+    (server: string[], client: string, calls: number, outstanding: number) =>
+    (AMQP_URL: string) =>
+      withServer([...tsx, ...server], AMQP_URL, async () => {
         const program = start(
           [...tsx, client, String(calls), String(outstanding)],
           AMQP_URL,
@@ -251,8 +254,8 @@ async function rpc(): Promise<void> {
   );
 
   let before = 0; // Measured in the same run.
-  const after = () =>
-    withServer([...tsx, ...lesson, "50"], async (AMQP_URL) => {
+  const after = (AMQP_URL: string) =>
+    withServer([...tsx, ...lesson, "50"], AMQP_URL, async () => {
       const program = start([...tsx, "--expose-gc", "bench/rpc-memory.ts"], AMQP_URL);
       await ended(program);
       const [first = 0, last = 0, waiting] =
@@ -333,7 +336,7 @@ async function failover(): Promise<void> {
       );
       await dying?.start();
 
-      const alone = await newVirtualHost();
+      const alone = await createVirtualHost(broker);
       await produce(alone, 20_000);
       await sleep(2500);
       returned.push(
@@ -354,7 +357,7 @@ async function failover(): Promise<void> {
         return 19_999 / (performance.now() - begun) * 1000;
       };
       three.push(await rate(await onCluster([0, 1, 2])));
-      one.push(await rate(await newVirtualHost()));
+      one.push(await rate(await createVirtualHost(broker)));
     }
     addLine("node of leader, connection killed", " s", [killed], "<= 3");
     addLine("only node is back", " s", [returned], "<= 2");
@@ -415,16 +418,10 @@ function round(n: number): string {
   return n < 100 ? n.toFixed(1) : Math.round(n).toLocaleString("en");
 }
 
-/** Creates a virtual host, and returns its address. */
-function newVirtualHost(): Promise<string> {
-  if (!broker) throw new Error("The broker is not running yet");
-  return createVirtualHost(broker);
-}
-
 /** Measures in a new virtual host, and deletes it, so that its messages do not slow down the next measurement. */
 async function inVirtualHost<T>(measure: (AMQP_URL: string) => Promise<T>): Promise<T> {
   if (!broker) throw new Error("The broker is not running yet");
-  const AMQP_URL = await newVirtualHost();
+  const AMQP_URL = await createVirtualHost(broker);
   const figure = await measure(AMQP_URL);
   await deleteVirtualHost(broker, AMQP_URL);
   return figure;
@@ -452,19 +449,18 @@ async function ended(program: Program): Promise<void> {
   }
 }
 
-/** Runs an RPC server in a new virtual host during a measurement. */
-function withServer<T>(
+/** Runs an RPC server during a measurement. */
+async function withServer<T>(
   server: string[],
-  measure: (AMQP_URL: string) => Promise<T>,
+  AMQP_URL: string,
+  measure: () => Promise<T>,
 ): Promise<T> {
-  return inVirtualHost(async (AMQP_URL) => {
-    const program = start(server, AMQP_URL);
-    await program.prints("[x] Awaiting RPC requests");
-    try {
-      return await measure(AMQP_URL);
-    } finally {
-      program.signal("SIGKILL");
-      await program.exitCode;
-    }
-  });
+  const program = start(server, AMQP_URL);
+  await program.prints("[x] Awaiting RPC requests");
+  try {
+    return await measure();
+  } finally {
+    program.signal("SIGKILL");
+    await program.exitCode;
+  }
 }
