@@ -8,6 +8,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 150_000,
     chaiConfig: { truncateThreshold: 0 }, // A failure shows whole values.
+    onStackTrace: (_, { file }) => !file.endsWith("/program.ts"), // A failure shows the line of the test.
     env: { LC_ALL: "C" }, // yargs prints messages in the user's language; the tests expect English.
   },
 });

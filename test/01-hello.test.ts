@@ -4,7 +4,7 @@ import { messagesOn, onEveryRuntime, WAITING_FOR_MESSAGES } from "./lib/lesson-t
 onEveryRuntime("01-hello", (test) => {
   test("a message waits in its queue until the consumer starts", async ({ run, virtualHost }) => {
     const send = run("01-hello/send.ts");
-    expect(await send.exitCode).toBe(0);
+    await send.exits(0);
     expect(send.stdout).toEqual(["[x] Sent 'Hello World!'"]);
     expect(await messagesOn(virtualHost, "hello")).toBe(1);
 
@@ -23,7 +23,7 @@ onEveryRuntime("01-hello", (test) => {
     const receive = run("01-hello/receive.ts");
     await receive.prints(WAITING_FOR_MESSAGES);
     for (const word of ["one", "two", "three"]) {
-      expect(await run("01-hello/send.ts", word).exitCode).toBe(0);
+      await run("01-hello/send.ts", word).exits(0);
     }
     await receive.prints("[x] Received 'three'");
     expect(receive.stdout.slice(1)).toEqual([
@@ -46,7 +46,7 @@ onEveryRuntime("01-hello", (test) => {
     ];
     const arrived = '`007 1e3 it\'s "quoted" two  spaces 🐇 -5 --not-an-option`';
     const send = run("01-hello/send.ts", ...typed);
-    expect(await send.exitCode).toBe(0);
+    await send.exits(0);
     expect(send.stdout).toEqual([`[x] Sent ${arrived}`]);
     await run("01-hello/receive.ts").prints(`[x] Received ${arrived}`);
   });
@@ -54,7 +54,7 @@ onEveryRuntime("01-hello", (test) => {
   test("two consumers take turns, and each message goes to one of them", async ({ run, runTwo }) => {
     const consumers = await runTwo("01-hello/receive.ts", WAITING_FOR_MESSAGES);
     for (const n of ["1", "2", "3", "4"]) {
-      expect(await run("01-hello/send.ts", n).exitCode).toBe(0);
+      await run("01-hello/send.ts", n).exits(0);
     }
     await Promise.all(consumers.map((receive) => receive.prints(/Received/, 2)));
     const received = consumers.flatMap((receive) => receive.stdout.slice(1)).sort();
@@ -64,7 +64,7 @@ onEveryRuntime("01-hello", (test) => {
   test("several consumers may start on a new queue at the same moment", async ({ run }) => {
     const consumers = [1, 2, 3, 4].map(() => run("01-hello/receive.ts"));
     await Promise.all(consumers.map((receive) => receive.prints(WAITING_FOR_MESSAGES)));
-    expect(await run("01-hello/send.ts", "to one of four").exitCode).toBe(0);
+    await run("01-hello/send.ts", "to one of four").exits(0);
     await Promise.any(
       consumers.map((receive) => receive.prints("[x] Received 'to one of four'")),
     );
@@ -74,6 +74,6 @@ onEveryRuntime("01-hello", (test) => {
 
   test("it runs from any folder", async ({ runWith }) => {
     const send = runWith({ cwd: "/" }, "01-hello/send.ts");
-    expect(await send.exitCode).toBe(0);
+    await send.exits(0);
   });
 });

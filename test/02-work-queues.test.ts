@@ -9,7 +9,7 @@ import {
 onEveryRuntime("02-work-queues", (test) => {
   test("a worker does a task and acknowledges it", async ({ run, virtualHost }) => {
     const newTask = run("02-work-queues/new-task.ts", "a", "task.");
-    expect(await newTask.exitCode).toBe(0);
+    await newTask.exits(0);
     expect(newTask.stdout).toEqual(["[x] Sent 'a task.'"]);
     const worker = run("02-work-queues/worker.ts");
     await worker.prints("[x] Done");
@@ -35,14 +35,14 @@ onEveryRuntime("02-work-queues", (test) => {
 
   test("fair dispatch: a busy worker gets no other task", async ({ run, runTwo }) => {
     const workers = await runTwo("02-work-queues/worker.ts", WAITING_FOR_MESSAGES);
-    await run("02-work-queues/new-task.ts", "long..........").exitCode;
+    await run("02-work-queues/new-task.ts", "long..........").exits(0);
     await Promise.race(
       workers.map((worker) => worker.prints("[x] Received 'long..........'")),
     );
     const other = workers.find((worker) =>
       !worker.stdout.includes("[x] Received 'long..........'")
     );
-    await run("02-work-queues/new-task.ts", "short", "--count", "5").exitCode;
+    await run("02-work-queues/new-task.ts", "short", "--count", "5").exits(0);
     await other?.prints("[x] Done", 5);
     expect(workers.map((worker) => worker.stdout.includes("[x] Done")).sort()).toEqual([
       false,
@@ -51,7 +51,7 @@ onEveryRuntime("02-work-queues", (test) => {
   });
 
   test("with --prefetch, a worker takes several tasks at once", async ({ run }) => {
-    await run("02-work-queues/new-task.ts", "task...", "--count", "3").exitCode;
+    await run("02-work-queues/new-task.ts", "task...", "--count", "3").exits(0);
     const worker = run("02-work-queues/worker.ts", "--prefetch", "3");
     await worker.prints("[x] Received 'task...'", 3);
     expect(worker.stdout).not.toContain("[x] Done");
@@ -59,7 +59,7 @@ onEveryRuntime("02-work-queues", (test) => {
 
   test("the task of a killed worker goes to another, which does it", async ({ run, runTwo, virtualHost }) => {
     const workers = await runTwo("02-work-queues/worker.ts", WAITING_FOR_MESSAGES);
-    await run("02-work-queues/new-task.ts", "precious..").exitCode;
+    await run("02-work-queues/new-task.ts", "precious..").exits(0);
     const received = workers.map((worker) =>
       worker.prints("[x] Received 'precious..'").then(() => worker)
     );
@@ -75,7 +75,7 @@ onEveryRuntime("02-work-queues", (test) => {
 
   test("--count sends the task several times, confirmed and persistent", async ({ run, virtualHost }) => {
     const newTask = run("02-work-queues/new-task.ts", "again", "--count", "1200");
-    expect(await newTask.exitCode).toBe(0);
+    await newTask.exits(0);
     expect(newTask.stdout).toEqual(Array(1200).fill("[x] Sent 'again'"));
     expect(await messagesOn(virtualHost, "task_queue")).toBe(1200);
     const message = await onChannel(

@@ -13,7 +13,7 @@ onEveryRuntime("04-routing", (test) => {
       run("04-routing/emit-log.ts", "warning", "getting", "hot"),
       run("04-routing/emit-log.ts", "error", "disk full"),
     ];
-    for (const emit of emits) expect(await emit.exitCode).toBe(0);
+    for (const emit of emits) await emit.exits(0);
     expect(emits.map((emit) => emit.stdout)).toEqual([
       ["[x] Sent info: 'Hello World!'"],
       ["[x] Sent warning: 'getting hot'"],
@@ -45,17 +45,17 @@ onEveryRuntime("04-routing", (test) => {
     const logs = run("04-routing/receive-logs.ts", "007");
     await logs.prints(waitingForLogsOf("007"));
     const seven = run("04-routing/emit-log.ts", "7", "no");
-    expect(await seven.exitCode).toBe(0);
+    await seven.exits(0);
     expect(seven.stderr).toEqual([
       "[!] No binding matches '7': RabbitMQ dropped the message.",
     ]);
-    await run("04-routing/emit-log.ts", "007", "yes").exitCode;
+    await run("04-routing/emit-log.ts", "007", "yes").exits(0);
     await logs.prints("[x] 007: 'yes'");
   });
 
   test("without a severity, the consumer prints its usage", async ({ run }) => {
     const logs = run("04-routing/receive-logs.ts");
-    expect(await logs.exitCode).toBe(1);
+    await logs.exits(1);
     expect(logs.stdout.join("")).toBe(""); // On Bun, yargs prints an empty line.
     expect(logs.stderr[0]).toBe(
       "Usage: npx tsx 04-routing/receive-logs.ts <severity..>",

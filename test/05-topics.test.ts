@@ -28,7 +28,7 @@ onEveryRuntime("05-topics", (test) => {
     );
     for (const key of allKeys) {
       const emit = run("05-topics/emit-log.ts", key, "message");
-      expect(await emit.exitCode).toBe(0);
+      await emit.exits(0);
       expect(emit.stdout).toEqual([`[x] Sent ${key}: 'message'`]);
       expect(emit.stderr).toEqual([]);
     }
@@ -43,7 +43,7 @@ onEveryRuntime("05-topics", (test) => {
     const logs = run("05-topics/receive-logs.ts", "kern.*");
     await logs.prints(waitingForLogsOf("kern.*"));
     const emit = run("05-topics/emit-log.ts");
-    expect(await emit.exitCode).toBe(0);
+    await emit.exits(0);
     expect(emit.stdout).toEqual(["[x] Sent anonymous.info: 'Hello World!'"]);
     expect(emit.stderr).toEqual([
       "[!] No binding matches 'anonymous.info': RabbitMQ dropped the message.",
@@ -52,7 +52,7 @@ onEveryRuntime("05-topics", (test) => {
 
   test("without a pattern, the consumer prints its usage", async ({ run }) => {
     const logs = run("05-topics/receive-logs.ts");
-    expect(await logs.exitCode).toBe(1);
+    await logs.exits(1);
     expect(logs.stderr[0]).toBe("Usage: npx tsx 05-topics/receive-logs.ts <pattern..>");
     expect(logs.stderr.at(-1)).toBe('Specify at least one pattern, such as: "kern.*"');
   });

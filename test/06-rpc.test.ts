@@ -10,7 +10,7 @@ onEveryRuntime("06-rpc", (test) => {
     const server = run("06-rpc/server.ts");
     await server.prints(AWAITING_REQUESTS);
     const client = run("06-rpc/client.ts");
-    expect(await client.exitCode).toBe(0);
+    await client.exits(0);
     expect(client.stdout).toEqual(["[x] Requesting fib(30)", "[.] Got 832040"]);
     expect(await server.stop()).toBe(0);
     expect(server.stdout).toEqual([AWAITING_REQUESTS, "[.] fib(30)"]);
@@ -20,7 +20,7 @@ onEveryRuntime("06-rpc", (test) => {
   test("the replies are exact, and printed in the order of the requests", async ({ run }) => {
     await run("06-rpc/server.ts").prints(AWAITING_REQUESTS);
     const client = run("06-rpc/client.ts", "0", "1", "79", "300");
-    expect(await client.exitCode).toBe(0);
+    await client.exits(0);
     expect(client.stdout.slice(4)).toEqual([
       "[.] Got 0",
       "[.] Got 1",
@@ -55,7 +55,7 @@ onEveryRuntime("06-rpc", (test) => {
   test("two servers share the requests: a busy one gets no other", async ({ run, runTwo }) => {
     const servers = await runTwo("06-rpc/server.ts", AWAITING_REQUESTS);
     const client = run("06-rpc/client.ts", "100000", "100000");
-    expect(await client.exitCode).toBe(0);
+    await client.exits(0);
     for (const server of servers) {
       expect(await server.stop()).toBe(0);
       expect(server.stdout).toEqual([AWAITING_REQUESTS, "[.] fib(100000)"]);
@@ -81,7 +81,7 @@ onEveryRuntime("06-rpc", (test) => {
 
   test("without rpc_queue, the client fails at once", async ({ run }) => {
     const client = run("06-rpc/client.ts", "30", "--timeout", "60");
-    expect(await client.exitCode).toBe(1);
+    await client.exits(1);
     expect(client.stderr).toEqual([
       "[!] fib(30): rpc_queue does not exist, so no server is running. Start one: npx tsx 06-rpc/server.ts",
     ]);

@@ -27,7 +27,7 @@ onEveryRuntime("all lessons", (test) => {
       "05-topics/emit-log.ts",
       "06-rpc/client.ts",
     ].map((script) => run(script));
-    for (const program of producers) expect(await program.exitCode).toBe(0);
+    for (const program of producers) await program.exits(0);
 
     const queues = await callManagement(
       inject("broker"),

@@ -69,7 +69,7 @@ describe("bad input", () => {
     const runtime = runtimeAt(i);
     test(`${script} --help shows the usage and an example, on ${runtime}`, async () => {
       const help = start(runtime, script, "--help");
-      expect(await help.exitCode).toBe(0);
+      await help.exits(0);
       expect(help.stdout[0]).toMatch(`Usage: npx tsx ${script}`);
       expect(help.stdout).toContain("Examples:");
       expect(help.stderr).toEqual([]);
@@ -80,7 +80,7 @@ describe("bad input", () => {
     const runtime = runtimeAt(i);
     test(`${script} ${args.join(" ")}: the usage and "${line}", on ${runtime}`, async () => {
       const program = start(runtime, script, ...args);
-      expect(await program.exitCode).toBe(1);
+      await program.exits(1);
       expect(program.stdout.join("")).toBe(""); // On Bun, yargs prints an empty line.
       expect(program.stderr[0]).toMatch(`Usage: npx tsx ${script}`);
       expect(program.stderr.at(-1)).toBe(line);
@@ -94,7 +94,7 @@ onEveryRuntime("no broker", (test) => {
     for (const [script, ...args] of scripts) {
       const started = performance.now();
       const program = runWith({ env: { AMQP_URL } }, script, ...args);
-      expect(await program.exitCode).toBe(1);
+      await program.exits(1);
       expect(performance.now() - started).toBeLessThan(10_000);
       expect(program.stdout.join("")).toBe(""); // On Bun, yargs prints an empty line.
       expect(program.stderr).toEqual([

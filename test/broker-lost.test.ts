@@ -180,10 +180,7 @@ withOwnNode("a broker that stops and comes back", (programs) => {
 
   test("an orderly restart: tasks survive, and Ctrl-C works while the broker is down", async () => {
     const elsewhere = await createVirtualHost(broker);
-    expect(
-      await run(runtimeAt(0), ["02-work-queues/new-task.ts", "kept"], elsewhere)
-        .exitCode,
-    ).toBe(0);
+    await run(runtimeAt(0), ["02-work-queues/new-task.ts", "kept"], elsewhere).exits(0);
     const starting = runtimesToTest.map((runtime) => {
       const receive = run(runtime, ["03-pubsub/receive-logs.ts"]);
       return receive.prints(WAITING_FOR_LOGS).then(() => receive);
@@ -216,7 +213,7 @@ withOwnNode("a broker that stops and comes back", (programs) => {
     await Promise.all(clients.map((client) => client.prints("[x] Requesting fib(2)")));
     await stopAndComeBack(() => node.crash(), () => node.start());
     for (const client of clients) {
-      expect(await client.exitCode).toBe(1);
+      await client.exits(1);
       expect(client.stderr).toEqual([expect.stringMatching(/^\[!\] Lost amqp:.*\.$/)]);
     }
   });
@@ -258,7 +255,7 @@ withOwnNode("a broker that stops and comes back", (programs) => {
           await node.crash();
           await node.start();
         }
-        await newTask.exitCode;
+        await newTask.exits();
         sent.set(
           `task ${i}`,
           newTask.stdout.filter((line) => line.startsWith("[x] Sent")).length,
@@ -307,7 +304,7 @@ withOwnNode("a broker that stops and comes back", (programs) => {
     expect(producers.flatMap(({ stdout }) => stdout)).toEqual([]);
     await node.control("set_vm_memory_high_watermark", "0.6");
     for (const producer of producers) {
-      expect(await producer.exitCode).toBe(0);
+      await producer.exits(0);
       expect(producer.stdout).toEqual(["[x] Sent 'info: Hello World!'"]);
       expect(producer.stderr.at(-1)).toBe("[!] The broker accepts messages again.");
     }

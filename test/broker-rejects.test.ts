@@ -35,7 +35,7 @@ onEveryRuntime("what the broker rejects", (test) => {
       "--count",
       "20000",
     );
-    expect(await newTask.exitCode).toBe(1);
+    await newTask.exits(1);
     const sent = newTask.stdout.length; // A quorum queue accepts a few more than its limit.
     expect(sent).toBeGreaterThanOrEqual(5000);
     expect(sent).toBeLessThan(20_000);
@@ -57,7 +57,7 @@ onEveryRuntime("what the broker rejects", (test) => {
     const newTask = run("02-work-queues/new-task.ts", "t", "--count", "1000000");
     await newTask.prints("[x] Sent 't'");
     await onChannel(virtualHost, (channel) => channel.deleteQueue("task_queue"));
-    expect(await newTask.exitCode).toBe(1);
+    await newTask.exits(1);
     expect(newTask.stderr.join("\n")).toMatch(
       /\[!\] (RabbitMQ dropped a message, because the queue 'task_queue' no longer exists|RabbitMQ rejected a message|amqp:.* failed: INTERNAL_ERROR)/,
     );
@@ -68,7 +68,7 @@ onEveryRuntime("what the broker rejects", (test) => {
     await receive.prints(WAITING_FOR_MESSAGES);
     await limitConnections(virtualHost, 0);
     const send = run("01-hello/send.ts");
-    expect(await send.exitCode).toBe(1);
+    await send.exits(1);
     expect(send.stderr[0]).toMatch(
       /refused the virtual host: .* or it has reached its connection limit\.$/,
     );

@@ -7,8 +7,8 @@ onEveryRuntime("bugs", (test) => {
     test(what, async ({ run }) => {
       const program = run(script);
       await program.prints(WAITING_FOR_MESSAGES);
-      expect(await run("01-hello/send.ts").exitCode).toBe(0);
-      expect(await program.exitCode).toBe(1);
+      await run("01-hello/send.ts").exits(0);
+      await program.exits(1);
       expect(program.stdout).toEqual([WAITING_FOR_MESSAGES]);
       expect(program.stderr).toEqual(lines.map((line) => expect.stringMatching(line)));
     });
@@ -35,7 +35,7 @@ onEveryRuntime("bugs", (test) => {
       program.exitCode.then(() => false),
     ]);
     if (permitted) return expect(await program.stop()).toBe(0); // Before 4.3.
-    expect(await program.exitCode).toBe(1);
+    await program.exits(1);
     expect(performance.now() - started).toBeLessThan(5000);
     expect(program.stderr).toEqual([
       "[!] RabbitMQ no longer permits queues that are neither durable nor exclusive. " +
@@ -47,8 +47,8 @@ onEveryRuntime("bugs", (test) => {
     test(`a callback that throws ${when}: its stack trace, exit code 1, and the task is requeued`, async ({ run, virtualHost }) => {
       const worker = run("test/scripts/fail-at-work.ts", when);
       await worker.prints(WAITING_FOR_MESSAGES);
-      expect(await run("02-work-queues/new-task.ts").exitCode).toBe(0);
-      expect(await worker.exitCode).toBe(1);
+      await run("02-work-queues/new-task.ts").exits(0);
+      await worker.exits(1);
       expect(worker.stderr.join("\n")).toMatch(
         /RangeError: this cannot be done[\s\S]*fail-at-work\.ts/,
       );
@@ -61,7 +61,7 @@ onEveryRuntime("bugs", (test) => {
     const worker = run("test/scripts/reject-a-task.ts");
     await worker.prints(WAITING_FOR_MESSAGES);
     for (const task of ["bad", "good"]) {
-      expect(await run("02-work-queues/new-task.ts", task).exitCode).toBe(0);
+      await run("02-work-queues/new-task.ts", task).exits(0);
     }
     await worker.warns("[!] Rejected 'bad': RangeError: this cannot be done");
     await expect.poll(() => messagesOn(virtualHost, "task_queue")).toBe(0);
@@ -70,7 +70,7 @@ onEveryRuntime("bugs", (test) => {
 
   test("console.log prints all its values, also into a pipe", async ({ run }) => {
     const program = run("test/scripts/print-values.ts");
-    expect(await program.exitCode).toBe(0);
+    await program.exits(0);
     expect(program.stdout).toEqual(["a { b: 1 } %d 3"]);
   });
 });

@@ -84,14 +84,14 @@ withOwnNode("a cluster", () => {
     // Node 1 is down, so rabbitmqctl uses the next node. A quorum queue reports its figures every few seconds.
     for (let shown = false; !shown;) {
       const queues = control("--quiet", "list_queues", "name", "messages_ready");
-      expect(await queues.exitCode).toBe(0);
+      await queues.exits(0);
       shown = queues.stdout.includes("hello\t1");
     }
     appendFileSync(keyboard, "four\n1\n");
     await broker.prints("Type the number of a node: 1, 2 or 3");
     await broker.prints(/^Node 1 is back: process \d+\.$/, 1, 120);
     const wrong = control("no_such_command");
-    expect(await wrong.exitCode).toBe(64);
+    await wrong.exits(64);
     expect(wrong.stderr.join("\n")).toContain("no_such_command");
 
     process.kill(Number(pids[1]), "SIGKILL");
@@ -112,7 +112,7 @@ withOwnNode("a cluster", () => {
     expect(await broker.stop()).toBe(0);
     expect(processesOf(folder)).toEqual([]);
     const none = control("list_queues");
-    expect(await none.exitCode).toBe(1);
+    await none.exits(1);
     expect(none.stderr[0]).toBe(
       `[!] npm run ctl needs a broker that npm run broker started. None is running at amqp://localhost:${port}.`,
     );
@@ -139,7 +139,7 @@ test("the options of a cluster are checked", async () => {
   ];
   for (const [line, ...args] of mistakes) {
     const broker = run(...args);
-    expect(await broker.exitCode).toBe(1);
+    await broker.exits(1);
     expect(broker.stderr.at(-1)).toBe(line);
   }
 });

@@ -86,7 +86,7 @@ withOwnNode("a cluster", (programs) => {
     });
     await sleep(2000); // A quorum queue younger than 2 s may not survive, and nothing reports its state.
     const newTask = start(on(0), "02-work-queues/new-task.ts", "t", "--count", "600");
-    expect(await newTask.exitCode).toBe(0);
+    await newTask.exits(0);
     expect(newTask.stdout.length).toBe(600);
     await survivor.prints("[x] Done", 10);
     return { on, start, server, worker, survivor, subscriber };
@@ -106,7 +106,7 @@ withOwnNode("a cluster", (programs) => {
 
     // The first address is dead: the scripts use the next one.
     const client = start(on(0, 1, 2), "06-rpc/client.ts", "12");
-    expect(await client.exitCode).toBe(0);
+    await client.exits(0);
     expect(client.stdout.at(-1)).toBe("[.] Got 144");
     const late = start(on(0, 1, 2), "02-work-queues/worker.ts");
     await late.prints(WAITING_FOR_MESSAGES, 1, 60);
@@ -169,16 +169,10 @@ withOwnNode("a cluster", (programs) => {
           [`lost ${i}`, send(i, `lost ${i}`, 1000, i)],
           [`kept ${i}`, send(i + 1, `kept ${i}`, 100, (i + 1) % 3)],
         ]);
-        const running = new Map(producers);
-        for (const [task, producer] of producers) {
-          producer.exitCode.then(() => running.delete(task));
-        }
         await producers.get(`lost ${i}`)?.prints(/Sent/, 1, 60);
-        await without(cluster.nodes[i], () =>
-          expect.poll(
-            () => [...running].map(([task, { stderr }]) => ({ task, stderr })),
-            { timeout: 60_000, message: "producers that do not end" },
-          ).toEqual([]));
+        await without(cluster.nodes[i], async () => {
+          for (const producer of producers.values()) await producer.exits();
+        });
         for (const [task, { stdout }] of producers) {
           sent.set(task, stdout.filter((line) => line.startsWith("[x] Sent")).length);
         }
@@ -224,9 +218,9 @@ withOwnNode("a cluster", (programs) => {
           expect(newTask.stdout).toEqual([]);
           late = run(another, on(1, 2, 0), "02-work-queues/worker.ts"); // Starts while the cluster recovers.
         });
-        await newTask?.exitCode;
+        await newTask?.exits();
         const again = run(another, on(0), "02-work-queues/new-task.ts", "goes on");
-        expect(await again.exitCode).toBe(0);
+        await again.exits(0);
         expect(again.stdout).toEqual(["[x] Sent 'goes on'"]);
         await Promise.any(
           [worker, late ?? worker].map((one) =>

@@ -31,7 +31,7 @@ const ownFolders = (folder: string) =>
 withOwnNode("the commands", (programs) => {
   test("setup reports in one line that there is nothing to do", async () => {
     const setup = run({}, "scripts/setup.ts");
-    expect(await setup.exitCode).toBe(0);
+    await setup.exits(0);
     expect(setup.stdout).toEqual([
       `RabbitMQ is installed in ${programs}: nothing to do.`,
     ]);
@@ -62,16 +62,16 @@ withOwnNode("the commands", (programs) => {
     expect(first.stdout).toContain(
       `export AMQP_URL=amqp://localhost:${port}`,
     );
-    expect(await run({ env }, "01-hello/send.ts", "kept").exitCode).toBe(0);
+    await run({ env }, "01-hello/send.ts", "kept").exits(0);
     const another = run({}, "scripts/broker.ts", ...options);
-    expect(await another.exitCode).toBe(0);
+    await another.exits(0);
     expect(another.stdout[0]).toMatch(
       /^RabbitMQ [34]\.[.\d]+ is already listening on port \d+\.$/,
     );
     expect(another.stdout[1]).toBe("npm run broker is running it in another terminal.");
     const name = "a name, with spaces";
     const policy = ["set_policy", name, "^none$", '{"max-length": 5}'];
-    expect(await run({ env }, "scripts/ctl.ts", ...policy).exitCode).toBe(0);
+    await run({ env }, "scripts/ctl.ts", ...policy).exits(0);
     const policies = run({ env }, "scripts/ctl.ts", "list_policies", "--quiet");
     await policies.prints(/a name, with spaces\t\^none\$.*\{"max-length":5\}/);
     expect(await first.stop()).toBe(0);
@@ -88,7 +88,7 @@ withOwnNode("the commands", (programs) => {
     const { port } = new URL(url);
     const ui = await freePort();
     const broker = run({}, "scripts/broker.ts", `--port=${port}`, `--ui=${ui}`);
-    expect(await broker.exitCode).toBe(0);
+    await broker.exits(0);
     expect(broker.stdout).toEqual([
       expect.stringMatching(
         /^RabbitMQ [34]\.[.\d]+ is already listening on port \d+\.$/,
@@ -106,13 +106,13 @@ withOwnNode("the commands", (programs) => {
       "scripts/broker.ts",
       ...["--nodes=3", `--port=${port}`, `--ui=${ui}`],
     );
-    expect(await cluster.exitCode).toBe(1);
+    await cluster.exits(1);
     expect(cluster.stdout.at(-1)).toMatch(
       /^Or run one beside it: npm run broker -- --nodes 3 /,
     );
     const env = { AMQP_URL: url };
     const control = run({ env }, "scripts/ctl.ts", "list_queues");
-    expect(await control.exitCode).toBe(1);
+    await control.exits(1);
     expect(control.stderr[0]).toMatch(
       /^\[!\] npm run ctl needs a broker that npm run broker started\. None is running at /,
     );
@@ -122,19 +122,19 @@ withOwnNode("the commands", (programs) => {
 test("setup, broker and ctl have a --help; setup rejects unknown arguments", async () => {
   for (const name of ["setup", "broker", "ctl"]) {
     const help = run({}, `scripts/${name}.ts`, "--help");
-    expect(await help.exitCode).toBe(0);
+    await help.exits(0);
     expect(help.stdout[0]).toMatch(`Usage: npm run ${name}`);
     expect(help.stderr).toEqual([]);
   }
   const setup = run({}, "scripts/setup.ts", "--dry-run");
-  expect(await setup.exitCode).toBe(1);
+  await setup.exits(1);
   expect(setup.stdout).toEqual([]);
   expect(setup.stderr.at(-1)).toMatch(/^Unknown argument/);
 });
 
 test("a RABBITMQ_HOME without RabbitMQ is reported in one line", async () => {
   const setup = run({ env: { RABBITMQ_HOME: "/nowhere" } }, "scripts/setup.ts");
-  expect(await setup.exitCode).toBe(1);
+  await setup.exits(1);
   expect(setup.stderr).toEqual([
     "[!] RABBITMQ_HOME is set, but /nowhere/sbin/rabbitmq-server does not exist or is not executable.",
   ]);
@@ -142,6 +142,6 @@ test("a RABBITMQ_HOME without RabbitMQ is reported in one line", async () => {
 
 test("the tour rejects a lesson that does not exist", async () => {
   const tour = run({}, "scripts/tour.ts", "7");
-  expect(await tour.exitCode).toBe(1);
+  await tour.exits(1);
   expect(tour.stderr.at(-1)).toBe("The lessons are 1 to 6");
 });

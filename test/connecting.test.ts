@@ -21,7 +21,7 @@ onEveryRuntime("connecting", (test) => {
       for (const script of ["01-hello/send.ts", "01-hello/receive.ts"]) {
         const started = performance.now();
         const program = runWith({ env: { AMQP_URL } }, script);
-        expect(await program.exitCode).toBe(1);
+        await program.exits(1);
         expect(performance.now() - started).toBeLessThan(10_000);
         expect(program.stdout).toEqual([]);
         expect(program.stderr).toEqual(
@@ -95,10 +95,10 @@ onEveryRuntime("connecting", (test) => {
       const command = [...runtimes[runtime].command, join(path, "01-hello/send.ts")];
       return untilTestEnds(new Program(command, { env: { AMQP_URL }, cwd: path }));
     };
-    expect(await send("").exitCode).toBe(0);
+    await send("").exits(0);
     expect(await messagesOn(virtualHost, "hello")).toBe(1);
     const elsewhere = send(`amqp://127.0.0.1:${await freePort()}`);
-    expect(await elsewhere.exitCode).toBe(1);
+    await elsewhere.exits(1);
     expect(elsewhere.stderr[0]).toMatch(
       /^\[!\] Nothing is listening at amqp:\/\/127\.0\.0\.1/,
     );

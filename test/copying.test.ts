@@ -69,7 +69,7 @@ onEveryRuntime("copying", (test) => {
     const tsc = join(root, "node_modules/.bin/tsc");
     execFileSync(tsc, ["--project", project], { stdio: "pipe", env: process.env });
     const send = runIn(project, runtime, virtualHost, "01-hello/send.ts", "copied");
-    expect(await send.exitCode).toBe(0);
+    await send.exits(0);
     expect(send.stdout).toEqual(["[x] Sent 'copied'"]);
     const receive = runIn(project, runtime, virtualHost, "01-hello/receive.ts");
     await receive.prints(WAITING_FOR_MESSAGES);
@@ -94,7 +94,7 @@ onEveryRuntime("copying", (test) => {
         .replace("connect()", `connect(${JSON.stringify(virtualHost)})`);
       writeFileSync(join(project, script), changed);
       const producer = runIn(project, runtime, "", script);
-      expect(await producer.exitCode, producer.stderr.join("\n")).toBe(0);
+      await producer.exits(0);
       expect(producer.stdout).toContain(line);
     }
   });

@@ -43,7 +43,7 @@ withOwnNode("experiments", () => {
         untilTestEnds(runScript(runtime, script, args, { env }));
       const control = async (command = "") => {
         const program = untilTestEnds(new Program(["bash", "-c", command], { env }));
-        expect(await program.exitCode, program.stderr.join("\n")).toBe(0);
+        await program.exits(0);
         return program.stdout.join("\n");
       };
 
@@ -53,7 +53,7 @@ withOwnNode("experiments", () => {
       await receive.prints(WAITING_FOR_MESSAGES);
       await control(setPolicy);
       const task = "poison....................";
-      expect(await run("02-work-queues/new-task.ts", task).exitCode).toBe(0);
+      await run("02-work-queues/new-task.ts", task).exits(0);
       for (const attempt of [1, 2, 3]) {
         const worker = run("02-work-queues/worker.ts");
         await worker.prints(`[x] Received '${task}'`);
@@ -73,7 +73,7 @@ withOwnNode("experiments", () => {
       expect(await receive.stop()).toBe(0);
       expect(receive.stdout).toEqual([WAITING_FOR_MESSAGES, `[x] Received '${task}'`]);
       const deletion = run("scripts/delete.ts", "queue", "task_queue");
-      expect(await deletion.exitCode).toBe(0);
+      await deletion.exits(0);
     },
   );
 });

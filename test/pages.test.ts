@@ -228,7 +228,7 @@ test.each(lessons)(
         shown.push({ program, lines });
         if (isConsumer(command)) {
           await program.says(/^\[[*x]\] (Waiting|Awaiting)|^Specify/);
-        } else if (!/\.{10} --count 10$/.test(command)) await program.exitCode;
+        } else if (!/\.{10} --count 10$/.test(command)) await program.exits();
       }
       for (const { program, lines } of shown) {
         for (const line of lines.filter((line) => line !== "…")) {

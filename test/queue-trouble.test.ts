@@ -51,7 +51,7 @@ onEveryRuntime("queue trouble", (test) => {
         /^\[!\] Lost .*: RabbitMQ cancelled the consumer of '\w+', because the queue was deleted\. Reconnecting/,
       );
       await consumer.warns(/^\[!\] Reconnected to /);
-      expect(await run(producer).exitCode).toBe(0);
+      await run(producer).exits(0);
       await consumer.prints(line);
       expect(await consumer.stop()).toBe(0);
       expect(consumer.stderr.filter((line) => !/^\[!\] (Lost|Reconnected)/.test(line)))
@@ -67,7 +67,7 @@ onEveryRuntime("queue trouble", (test) => {
       const deletion = `npx tsx scripts/delete.ts queue '${queue}'`;
       for (const refused of scripts) {
         const program = run(refused);
-        expect(await program.exitCode).toBe(1);
+        await program.exits(1);
         expect(program.stdout).toEqual([]);
         expect(program.stderr).toEqual([
           expect.stringMatching(
@@ -77,7 +77,7 @@ onEveryRuntime("queue trouble", (test) => {
         ]);
       }
       const [, , deleting = "", ...args] = deletion.replaceAll("'", "").split(" ");
-      expect(await run(deleting, ...args).exitCode).toBe(0);
+      await run(deleting, ...args).exits(0);
       await run(script).prints(ready);
     });
   }
@@ -89,13 +89,13 @@ onEveryRuntime("queue trouble", (test) => {
     );
     for (const script of ["03-pubsub/emit-log.ts", "03-pubsub/receive-logs.ts"]) {
       const program = run(script);
-      expect(await program.exitCode).toBe(1);
+      await program.exits(1);
       expect(program.stderr).toEqual([
         "[!] The exchange 'logs' already exists with other settings: type should be 'fanout', but is 'direct'.",
         "[!] Delete it: npx tsx scripts/delete.ts exchange 'logs'",
       ]);
     }
-    expect(await run("scripts/delete.ts", "exchange", "logs").exitCode).toBe(0);
+    await run("scripts/delete.ts", "exchange", "logs").exits(0);
     await run("03-pubsub/receive-logs.ts").prints(WAITING_FOR_LOGS);
   });
 });
@@ -118,7 +118,7 @@ withOwnNode("a broker with an acknowledgement timeout of one second", (programs)
           untilTestEnds(runScript(runtime, script, args, { env: { AMQP_URL } }));
         const worker = run("02-work-queues/worker.ts");
         await worker.prints(WAITING_FOR_MESSAGES);
-        expect(await run("02-work-queues/new-task.ts", LONG_TASK).exitCode).toBe(0);
+        await run("02-work-queues/new-task.ts", LONG_TASK).exits(0);
         // Before 4.3, RabbitMQ closes the channel; from 4.3 on, it cancels the consumer. It checks
         // the timeout only now and then.
         const why =

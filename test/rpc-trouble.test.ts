@@ -28,7 +28,7 @@ onEveryRuntime("RPC trouble", (test) => {
   test("no server starts: the call ends at its timeout, and its request expires", async ({ run, virtualHost }) => {
     await onChannel(virtualHost, (channel) => channel.assertQueue("rpc_queue", QUORUM));
     const client = run("06-rpc/client.ts", "30", "--timeout", "1.5");
-    expect(await client.exitCode).toBe(1);
+    await client.exits(1);
     expect(client.stdout).toEqual(["[x] Requesting fib(30)"]);
     expect(client.stderr).toEqual([
       "[!] fib(30): no reply within 1.5 s. Is a server running? Start one: npx tsx 06-rpc/server.ts",
@@ -46,7 +46,7 @@ onEveryRuntime("RPC trouble", (test) => {
       run("06-rpc/server.ts");
       return { client };
     }).then(async ({ client }) => {
-      expect(await client.exitCode).toBe(0);
+      await client.exits(0);
       expect(client.stdout).toEqual(["[x] Requesting fib(12)", "[.] Got 144"]);
       expect(client.stderr).toEqual([]);
     });
@@ -64,7 +64,7 @@ onEveryRuntime("RPC trouble", (test) => {
     const server = run("06-rpc/server.ts");
     await server.prints("[.] fib(10)");
     const client = run("06-rpc/client.ts", "11");
-    expect(await client.exitCode).toBe(0);
+    await client.exits(0);
     expect(server.stderr).toEqual([]);
   });
 
@@ -80,7 +80,7 @@ onEveryRuntime("RPC trouble", (test) => {
       server.sendToQueue(properties.replyTo, Buffer.from("233"), {
         correlationId: properties.correlationId,
       });
-      expect(await client.exitCode).toBe(0);
+      await client.exits(0);
       expect(client.stdout).toEqual(["[x] Requesting fib(13)", "[.] Got 233"]);
     });
   });
@@ -94,7 +94,7 @@ onEveryRuntime("RPC trouble", (test) => {
       server.sendToQueue(properties.replyTo, Buffer.from("\x1b[31mno"), {
         correlationId,
       });
-      expect(await client.exitCode).toBe(1);
+      await client.exits(1);
       expect(client.stderr).toEqual([
         expect.stringMatching(/^\[!\] fib\(13\): the server replied '\\x1b\[31mno'$/i),
       ]);
@@ -104,7 +104,7 @@ onEveryRuntime("RPC trouble", (test) => {
   test("one of several calls fails: the others succeed", async ({ run }) => {
     await run("06-rpc/server.ts").prints(AWAITING_REQUESTS);
     const client = run("06-rpc/client.ts", "10", "100001", "20");
-    expect(await client.exitCode).toBe(1);
+    await client.exits(1);
     expect(client.stdout.slice(3)).toEqual(["[.] Got 55", "[.] Got 6765"]);
     expect(client.stderr).toEqual([
       "[!] fib(100001): the server replied 'error: n must be a whole number from 0 to 100000'",
@@ -153,7 +153,7 @@ onEveryRuntime("RPC trouble", (test) => {
     });
     await server.warns(/^\[!\] Invalid request: /, 4 * invalidRequests.length);
     const client = run("06-rpc/client.ts");
-    expect(await client.exitCode).toBe(0);
+    await client.exits(0);
     expect(client.stdout).toEqual(["[x] Requesting fib(30)", "[.] Got 832040"]);
     expect(await server.stop()).toBe(0);
     expect(await messagesOn(virtualHost, "rpc_queue")).toBe(0);

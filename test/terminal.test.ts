@@ -17,11 +17,11 @@ onEveryRuntime("at the terminal", (test) => {
     test(`${signal} during a task: exit code 0, and the task is requeued`, async ({ run, virtualHost }) => {
       const worker = run("02-work-queues/worker.ts");
       await worker.prints(WAITING_FOR_MESSAGES);
-      await run("02-work-queues/new-task.ts", "long....................").exitCode;
+      await run("02-work-queues/new-task.ts", "long....................").exits(0);
       await worker.prints("[x] Received 'long....................'");
       const asked = performance.now();
       worker.signal(signal);
-      expect(await worker.exitCode).toBe(0);
+      await worker.exits(0);
       expect(performance.now() - asked).toBeLessThan(2000);
       expect(worker.stderr).toEqual([]);
       expect(await messagesOn(virtualHost, "task_queue")).toBe(1);
@@ -41,8 +41,8 @@ onEveryRuntime("at the terminal", (test) => {
   test("`| head -1` ends a consumer without an error", async ({ pipe, run }) => {
     const piped = pipe("head -1", "03-pubsub/receive-logs.ts");
     await piped.prints(WAITING_FOR_LOGS);
-    await run("03-pubsub/emit-log.ts", "nobody reads this").exitCode;
-    expect(await piped.exitCode).toBe(0);
+    await run("03-pubsub/emit-log.ts", "nobody reads this").exits(0);
+    await piped.exits(0);
     expect(piped.stderr).toEqual([]);
   });
 
@@ -51,7 +51,7 @@ onEveryRuntime("at the terminal", (test) => {
     const client = run("06-rpc/client.ts", "--timeout", "60");
     await client.prints("[x] Requesting fib(30)");
     client.signal("SIGTERM");
-    expect(await client.exitCode).toBe(143);
+    await client.exits(143);
     expect(client.stderr).toEqual([]);
   });
 
@@ -61,7 +61,7 @@ onEveryRuntime("at the terminal", (test) => {
     const send = untilTestEnds(
       new Program(command, { env: { AMQP_URL: virtualHost } }),
     );
-    expect(await send.exitCode).toBe(1);
+    await send.exits(1);
     expect(send.stderr).toEqual([
       expect.stringMatching(/^\[!\] .*(ENOSPC|[Nn]o space)/),
     ]);
@@ -78,7 +78,7 @@ onEveryRuntime("at the terminal", (test) => {
       ]
     ) {
       const program = run(script, long);
-      expect(await program.exitCode).toBe(1);
+      await program.exits(1);
       expect(program.stderr).toEqual([
         "[!] The routing key is longer than the 255 bytes that AMQP allows.",
       ]);
@@ -89,10 +89,8 @@ onEveryRuntime("at the terminal", (test) => {
   test("words with quotes, dashes and spaces arrive in the key and the message as typed", async ({ run }) => {
     const logs = run("04-routing/receive-logs.ts", "--", "-007");
     await logs.prints(waitingForLogsOf("-007"));
-    expect(
-      await run("04-routing/emit-log.ts", "--", "-007", "--two  spaces", '"quoted"')
-        .exitCode,
-    ).toBe(0);
+    await run("04-routing/emit-log.ts", "--", "-007", "--two  spaces", '"quoted"')
+      .exits(0);
     await logs.prints(`[x] -007: '--two  spaces "quoted"'`);
   });
 });

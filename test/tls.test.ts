@@ -45,7 +45,7 @@ withOwnNode("TLS", (programs) => {
     test(`it connects with NODE_EXTRA_CA_CERTS, on ${runtime}`, async () => {
       const receive = run("01-hello/receive.ts", "localhost", trusting());
       await receive.prints(WAITING_FOR_MESSAGES);
-      expect(await run("01-hello/send.ts", "localhost", trusting()).exitCode).toBe(0);
+      await run("01-hello/send.ts", "localhost", trusting()).exits(0);
       await receive.prints("[x] Received 'Hello World!'");
       expect(await receive.stop()).toBe(0);
       expect(receive.stderr).toEqual([]);
@@ -54,7 +54,7 @@ withOwnNode("TLS", (programs) => {
     test(`it rejects an unknown authority, on ${runtime}`, async () => {
       for (const script of ["01-hello/send.ts", "01-hello/receive.ts"]) {
         const program = run(script, "localhost");
-        expect(await program.exitCode).toBe(1);
+        await program.exits(1);
         expect(program.stdout).toEqual([]);
         expect(program.stderr).toEqual([
           expect.stringMatching(
@@ -67,7 +67,7 @@ withOwnNode("TLS", (programs) => {
 
     test(`it rejects a certificate for another host, on ${runtime}`, async () => {
       const program = run("01-hello/send.ts", "127.0.0.1", trusting());
-      expect(await program.exitCode).toBe(1);
+      await program.exits(1);
       expect(program.stderr).toEqual([
         expect.stringMatching(
           /^\[!\] The certificate of amqps:.* is not trusted: Hostname\/IP does not/,

@@ -52,7 +52,7 @@ withOwnNode("the tour", () => {
     onTestFinished(remove);
     // The lines of a pipe are not a person who presses Enter.
     const tour = tourIn('yes | "$@"', { TMPDIR: folder }, "--step", "2");
-    expect(await tour.exitCode).toBe(0);
+    await tour.exits(0, 100);
     expect(tour.stdout.join("\n")).not.toContain("\x1b");
     expect(tour.stdout).toContain(NOT_WAITING);
     const lines = tour.stdout.filter((line) => line !== NOT_WAITING);
@@ -65,7 +65,7 @@ withOwnNode("the tour", () => {
 
   test("with FORCE_COLOR, it is in color and at most 80 columns wide; without standard input, --step does not wait", async () => {
     const tour = tourIn('exec "$@" <&-', { FORCE_COLOR: "1" }, "--step", ..."13456");
-    expect(await tour.exitCode).toBe(0);
+    await tour.exits(0, 100);
     expect(tour.stderr).toEqual([]);
     expect(tour.stdout.join("\n")).toContain(
       "\x1b[1m\x1b[94mclient    \x1b[39m\x1b[22m",
@@ -91,7 +91,7 @@ withOwnNode("the tour", () => {
       await tour.prints("Press Enter for the next lesson ...", 1, 60);
       expect(tour.stdout.join("\n")).not.toContain("Publish/Subscribe");
       writeFileSync(keyboard, "\n");
-      expect(await tour.exitCode).toBe(0);
+      await tour.exits(0, 100);
       expect(tour.stdout).toContain("3  Publish/Subscribe ok");
       expect(tour.stdout.join("\n")).not.toContain("\x1b");
     },

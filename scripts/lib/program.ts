@@ -136,10 +136,25 @@ export class Program {
    * Stops the program as Ctrl-C does.
    *
    * @returns its exit code
+   * @throws Error with the output of the program, if it does not end within 60 seconds
    */
   stop(): Promise<number | null> {
     this.signal("SIGINT");
-    return this.exitCode;
+    return this.#end(60);
+  }
+
+  /**
+   * Waits until the program has ended.
+   *
+   * @param expected the exit code it must have; by default, any
+   * @param seconds how long to wait, in seconds
+   * @throws Error with the output of the program, if it does not end, or ends with another exit code
+   */
+  async exits(expected?: number, seconds = 60): Promise<void> {
+    const code = await this.#end(seconds);
+    if (expected !== undefined && code !== expected) {
+      throw this.#failure(`ended with ${code} instead of ${expected}`);
+    }
   }
 
   async #waitFor(
@@ -153,16 +168,27 @@ export class Program {
     const limit = AbortSignal.timeout(seconds * 1000);
     while (lines.filter(matches).length < times) {
       if (this.#ended || limit.aborted) {
-        const output = this.#lines.map((line) => `  ${line}`).join("\n");
-        const what = `${this.#name}: ${
-          this.#ended ? "ended without" : `${seconds} s without`
-        } ${expected}`;
-        throw new Error(
-          `${what}${times > 1 ? ` ${times} times` : ""}. It printed:\n${output}`,
+        const line = `${expected}${times > 1 ? ` ${times} times` : ""}`;
+        throw this.#failure(
+          `${this.#ended ? "ended" : `${seconds} s`} without ${line}`,
         );
       }
       await once(this.#child, "line", { signal: limit }).catch(() => {});
     }
+  }
+
+  async #end(seconds: number): Promise<number | null> {
+    const limit = AbortSignal.timeout(seconds * 1000);
+    while (!this.#ended) {
+      if (limit.aborted) throw this.#failure(`still running after ${seconds} s`);
+      await once(this.#child, "line", { signal: limit }).catch(() => {});
+    }
+    return this.exitCode;
+  }
+
+  #failure(what: string): Error {
+    const output = this.#lines.map((line) => `  ${line}`).join("\n");
+    return new Error(`${this.#name}: ${what}. It printed:\n${output}`);
   }
 }
 
