@@ -28,7 +28,9 @@ await stayConnected(async (connection) => {
     if (message === null) return; // RabbitMQ cancelled the consumer: it starts again.
     const task = message.content.toString();
     console.log(`[x] Received ${quoted(task)}`);
-    const tries = message.properties.headers?.["x-delivery-count"] ?? 1;
+    // RabbitMQ 4.3 counts the deliveries in x-acquired-count, 3.10 and 4.0 in the other.
+    const { headers } = message.properties;
+    const tries = headers?.["x-acquired-count"] ?? headers?.["x-delivery-count"] ?? 1;
     if (message.fields.redelivered) {
       console.error(`[!] Attempt ${tries + 1}: the previous one was not acknowledged`);
     }

@@ -126,6 +126,10 @@ withOwnNode("a broker with an acknowledgement timeout of one second", (programs)
         await worker.warns(why, 1, 45);
         await worker.warns(/^\[!\] Reconnected to /);
         await worker.prints(`[x] Received '${LONG_TASK}'`, 2);
+        for (const attempt of [2, 3]) {
+          const line = `[!] Attempt ${attempt}: the previous one was not acknowledged`;
+          await worker.warns(line, 1, 45);
+        }
         expect(await worker.stop()).toBe(0);
       },
     );
