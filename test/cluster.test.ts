@@ -216,6 +216,7 @@ withOwnNode("a cluster", (programs) => {
             60,
           );
           expect(newTask.stdout).toEqual([]);
+          expect(worker.stderr).toEqual([]);
           late = run(another, on(1, 2, 0), "02-work-queues/worker.ts"); // Starts while the cluster recovers.
         });
         await newTask?.exits();
