@@ -5,9 +5,9 @@
 import process from "node:process";
 import * as amqplib from "amqplib";
 import { brokerAddresses, connectOptions, redact } from "./broker-address.ts";
-import { isInternalError, mayBeTemporary } from "./explain.ts";
+import { explainConnecting, isInternalError, mayBeTemporary } from "./explain.ts";
 import { closeAndExit, exitCodeOf, onClosedOutput, onStopSignal } from "./shutdown.ts";
-import { connectionFailed, connectionLost, exitWith } from "./reporting.ts";
+import { cannotWrite, connectionLost, exitWith } from "./reporting.ts";
 import { fail, failWhenLost, state, warn } from "./reporting.ts";
 import { watch } from "./watching.ts";
 
@@ -29,7 +29,7 @@ process.on("uncaughtException", fail).on("unhandledRejection", fail);
  */
 export async function connect(): Promise<amqplib.ChannelModel> {
   onStopSignal((signal) => process.exit(exitCodeOf(signal)), () => {});
-  onClosedOutput(() => process.exit(0), fail);
+  onClosedOutput(() => process.exit(0), cannotWrite);
   const failures: string[][] = [];
   for (state.address of brokerAddresses()) {
     try {
@@ -37,7 +37,7 @@ export async function connect(): Promise<amqplib.ChannelModel> {
       watch(connection, { closed: failWhenLost, lost: fail, failed: fail });
       return connection;
     } catch (error) {
-      failures.push(connectionFailed(error));
+      failures.push(explainConnecting(error, state.address));
     }
   }
   return exitWith(failures);
@@ -101,7 +101,7 @@ export async function stayConnected(
   connection.on("error", () => {}); // "disconnect" follows.
   connection.on("disconnect", (error) => tryAgain(trouble ?? error));
   connection.on("connect-failed", (error) => {
-    if (!state.recovering) failures.push(connectionFailed(error));
+    if (!state.recovering) failures.push(explainConnecting(error, state.address));
     const canRetry = isInternalError(error) && Date.now() < started + SET_UP_TIMEOUT;
     const isLast = failures.length >= addresses.length && !canRetry;
     if (isLast && !state.recovering && !state.leaving) exitWith(failures);
@@ -113,6 +113,6 @@ export async function stayConnected(
     closeAndExit(...channels, connection);
   };
   onStopSignal(leave, () => process.exit(0));
-  onClosedOutput(leave, fail);
+  onClosedOutput(leave, cannotWrite);
   await connection.waitForConnect().catch(() => {}); // Rejects if the script is leaving.
 }

@@ -18,11 +18,14 @@ interface Facts {
   where: string;
 }
 
-/** The errors that a user or the broker can cause: how to recognize and explain each one. */
-const explanations: [
+/** How to recognize and explain errors. */
+type Explanations = [
   applies: (facts: Facts) => boolean,
   lines: (facts: Facts) => string[],
-][] = [
+][];
+
+/** The errors of connecting. (Elsewhere, an ECONNREFUSED may be about a database, for example.) */
+const whenConnecting: Explanations = [
   [({ code }) => code === "ECONNREFUSED", ({ where }) => [
     `Nothing is listening at ${where}.`,
     "Start a broker in another terminal: npm run broker",
@@ -65,6 +68,10 @@ const explanations: [
       "Is this the AMQP port (5672, or 5671 for amqps://)? To start a broker: npm run broker",
     ],
   ],
+];
+
+/** The other errors that a user or the broker can cause. */
+const afterwards: Explanations = [
   [({ text }) => INEQUIVALENT.test(text), ({ text }) => {
     const [, setting, kind, name, ours, theirs] = INEQUIVALENT.exec(text) ?? [];
     return [
@@ -98,14 +105,27 @@ const explanations: [
 
 const INEQUIVALENT =
   /inequivalent arg '(.*?)' for (\w+) '(.*?)' in vhost .*: received (.*) but current is (.*)/;
+const FROM_BROKER = / with message "(.*)"/s;
 const TOO_LONG = /^Field '(\w+)' .*up to 255 chars/;
 
 /**
- * Explains what an error means and what to do about it.
+ * Explains why connecting failed, and what to do about it.
+ *
+ * @param error the error from amqplib's connect()
+ * @param address the broker's address
+ * @returns the lines to print
+ */
+export function explainConnecting(error: unknown, address: URL): string[] {
+  return find(whenConnecting, error, address) ?? explain(error, address) ??
+    [`${redact(address)}: ${messageOf(error)}`];
+}
+
+/**
+ * Explains what an error means, after connecting, and what to do about it.
  *
  * @param error the value that was thrown
  * @param address the broker's address
- * @returns the lines to print; undefined for a bug, which needs its stack trace
+ * @returns the lines to print; undefined for any other error, which needs its stack trace
  */
 export function explain(error: unknown, address: URL): string[] | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -116,13 +136,16 @@ export function explain(error: unknown, address: URL): string[] | undefined {
       "It should look like this: amqp://user:password@localhost:5672/vhost",
     ];
   }
-  const code = "code" in error ? error.code : undefined;
+  // The broker's own text explains itself.
+  return find(afterwards, error, address) ??
+    (FROM_BROKER.test(error.message) ? [messageOf(error)] : undefined);
+}
+
+/** Looks an error up. */
+function find(explanations: Explanations, error: unknown, address: URL) {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
   const facts = { code, text: messageOf(error), where: redact(address) };
-  const found = explanations.find(([applies]) => applies(facts));
-  if (found) return found[1](facts);
-  // An error with a code comes from the broker or the system, and explains itself. Those of the
-  // runtime (ERR_INVALID_URL) are bugs.
-  return code !== undefined && !/^ERR_/.test(String(code)) ? [facts.text] : undefined;
+  return explanations.find(([applies]) => applies(facts))?.[1](facts);
 }
 
 /**
@@ -133,7 +156,7 @@ export function explain(error: unknown, address: URL): string[] | undefined {
  */
 export function messageOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  const broker = / with message "(.*)"/s.exec(message)?.[1];
+  const broker = FROM_BROKER.exec(message)?.[1];
   return (broker ?? message).trim().replace(/\s*\n\s*/g, " ");
 }
 

@@ -31,6 +31,8 @@ export function warn(line: string): void {
 
 /**
  * Ends the script with exit code 1, after printing an explanation or, for a bug, the stack trace.
+ * If a consumer uses a channel that has been lost, this only prints a warning. If the script is
+ * already ending, it does nothing.
  *
  * @param error the value that was thrown
  */
@@ -63,14 +65,12 @@ export function exitWith(explanations: string[][]): Promise<never> {
 }
 
 /**
- * Explains why connecting failed.
+ * Ends the script because its output cannot be written.
  *
- * @param error the error from amqplib's connect()
- * @returns the lines to print
+ * @param error the error of the stream
  */
-export function connectionFailed(error: unknown): string[] {
-  return explain(error, state.address) ??
-    [`${redact(state.address)}: ${messageOf(error)}`];
+export function cannotWrite(error: Error): void {
+  fail(new ExplainedError(error.message));
 }
 
 /**

@@ -55,14 +55,22 @@ export function exitCodeOf(signal: StopSignal): number {
  * @param fail called with any other error
  */
 export function onClosedOutput(leave: () => void, fail: (error: Error) => void): void {
+  const failed = (error: unknown) => {
+    if (!(error instanceof Error)) throw error;
+    if ("code" in error && error.code === "EPIPE") leave();
+    else fail(error);
+  };
   // The console of Deno and Bun does not report a failed write; process.stdout does.
   if (!process.stdout.isTTY) {
-    console.log = (...values) => void process.stdout.write(`${format(...values)}\n`);
+    console.log = (...values) => {
+      try {
+        process.stdout.write(`${format(...values)}\n`);
+      } catch (error) {
+        failed(error); // Only Deno throws here. Node and Bun emit the event.
+      }
+    };
   }
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") leave();
-    else fail(error);
-  });
+  process.stdout.on("error", failed);
 }
 
 /**

@@ -43,14 +43,19 @@ onEveryRuntime("bugs", (test) => {
     ]);
   });
 
-  for (const when of ["at once", "later"]) {
-    test(`a callback that throws ${when}: its stack trace, exit code 1, and the task is requeued`, async ({ run, virtualHost }) => {
+  const failures = {
+    "at once": "RangeError: this cannot be done",
+    later: "RangeError: this cannot be done",
+    file: "ENOENT: no such file",
+  };
+  for (const [when, message] of Object.entries(failures)) {
+    test(`a callback that throws (${when}): its stack trace, exit code 1, and the task is requeued`, async ({ run, virtualHost }) => {
       const worker = run("test/scripts/fail-at-work.ts", when);
       await worker.prints(WAITING_FOR_MESSAGES);
       await run("02-work-queues/new-task.ts").exits(0);
       await worker.exits(1);
       expect(worker.stderr.join("\n")).toMatch(
-        /RangeError: this cannot be done[\s\S]*fail-at-work\.ts/,
+        new RegExp(`${message}[\\s\\S]*fail-at-work\\.ts`),
       );
       expect(worker.stderr.join("\n")).not.toContain("[!]");
       await expect.poll(() => messagesOn(virtualHost, "task_queue")).toBe(1);

@@ -1,7 +1,12 @@
 /** The table that maps errors to explanations, without a broker. */
 import { describe, expect, test } from "vitest";
 import { AddressError, parseAddresses, redact } from "../shared/broker-address.ts";
-import { explain, mayBeTemporary, messageOf } from "../shared/explain.ts";
+import {
+  explain,
+  explainConnecting,
+  mayBeTemporary,
+  messageOf,
+} from "../shared/explain.ts";
 
 const address = new URL("amqp://me:secret@rabbit.example/here");
 const WHERE = "amqp://me:***@rabbit.example:5672/here";
@@ -48,10 +53,14 @@ describe("explain", () => {
   ];
   test.each(cases)(
     "%s",
-    (given, first) => expect(explain(given, address)?.[0]).toBe(first),
+    (given, first) => expect(explainConnecting(given, address)[0]).toBe(first),
   );
 
-  test("a bug has no explanation: it needs its stack trace", () => {
+  test("an error of anything but the broker is not explained: it needs its stack trace", () => {
+    const refused = error("connect ECONNREFUSED 127.0.0.1:5432", "ECONNREFUSED");
+    expect(explain(refused, address)).toBeUndefined();
+    expect(explain(error("ENOENT: no such file", "ENOENT"), address)).toBeUndefined();
+    expect(explain(error("duplicate key", 11000), address)).toBeUndefined();
     expect(explain(error("Invalid URL", "ERR_INVALID_URL"), address)).toBeUndefined();
     expect(explain(new TypeError("x is undefined"), address)).toBeUndefined();
     expect(explain("thrown text", address)).toBeUndefined();

@@ -1,4 +1,5 @@
 /** A worker that does not handle errors of its work. */
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import { stayConnected } from "../../shared/connection.ts";
@@ -11,6 +12,7 @@ await stayConnected(async (connection) => {
   await channel.consume("task_queue", async (message) => {
     if (message === null) return;
     if (process.argv[2] === "later") await setTimeout(10);
+    if (process.argv[2] === "file") readFileSync("/no/such/file");
     throw new RangeError("this cannot be done");
   });
 });
