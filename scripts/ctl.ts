@@ -18,8 +18,9 @@ if (words.length === 0 || (words.length === 1 && words[0] === "--help")) {
   yargs().version(false)
     .usage(
       "Usage: npm run ctl -- <command> [argument..]\n\n" +
-        "Runs rabbitmqctl, with these arguments, on the broker of npm run broker: the one at\n" +
-        "AMQP_URL, or else any that is running. In a cluster, it uses the first running node.",
+        "Runs rabbitmqctl, with these arguments, on a broker that npm run broker\n" +
+        "started: the one at AMQP_URL or, if that is not set, any. In a cluster, it\n" +
+        "uses the first running node.",
     )
     .example("npm run ctl -- list_queues name messages_ready", "lists the queues")
     .example("npm run ctl -- help", "lists the commands of rabbitmqctl")
