@@ -21,11 +21,12 @@ const SET_UP_TIMEOUT = 10_000;
 process.on("uncaughtException", fail).on("unhandledRejection", fail);
 
 /**
- * Connects to the broker at AMQP_URL, or to the first one that answers if there are several.
+ * Connects to the broker at AMQP_URL or, if it holds several addresses, to the first broker that
+ * accepts the connection.
  * Any later failure, of the connection, a channel or an awaited call, is reported on stderr and
  * ends the script with exit code 1. Ctrl-C ends it with 130, SIGTERM with 143.
  *
- * @returns amqplib's connection; if no broker answers, the script ends instead
+ * @returns amqplib's connection; if no broker accepts one, the script ends instead
  */
 export async function connect(): Promise<amqplib.ChannelModel> {
   onStopSignal((signal) => process.exit(exitCodeOf(signal)), () => {});

@@ -1,6 +1,6 @@
 /**
- * Explains errors: what happened, where, and what to do next. These are pure functions from an
- * error to text, so they can be tested without a broker.
+ * Explains errors: what happened, where, and what to do next; and tells which ones are worth a
+ * retry. These are pure functions, so they can be tested without a broker.
  * The numeric codes are AMQP's: https://www.rabbitmq.com/amqp-0-9-1-reference#constants
  */
 import { AddressError, redact } from "./broker-address.ts";
@@ -121,7 +121,7 @@ export function explainConnecting(error: unknown, address: URL): string[] {
 }
 
 /**
- * Explains what an error means, after connecting, and what to do about it.
+ * Explains what an error means, unless it is one of connecting, and what to do about it.
  *
  * @param error the value that was thrown
  * @param address the broker's address
