@@ -28,10 +28,10 @@ await stayConnected(async (connection) => {
     if (message === null) return; // RabbitMQ cancelled the consumer: it starts again.
     const task = message.content.toString();
     console.log(`[x] Received ${quoted(task)}`);
-    // RabbitMQ 4.3 counts the deliveries in x-acquired-count, 3.10 and 4.0 in the other.
-    const { headers } = message.properties;
-    const tries = headers?.["x-acquired-count"] ?? headers?.["x-delivery-count"] ?? 1;
     if (message.fields.redelivered) {
+      // RabbitMQ 4.3 counts in x-acquired-count, 3.10 and 4.0 in x-delivery-count.
+      const { headers } = message.properties;
+      const tries = headers?.["x-acquired-count"] ?? headers?.["x-delivery-count"] ?? 1;
       console.error(`[!] Attempt ${tries + 1}: the previous one was not acknowledged`);
     }
 

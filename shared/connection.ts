@@ -22,9 +22,9 @@ process.on("uncaughtException", fail).on("unhandledRejection", fail);
 
 /**
  * Connects to the broker at AMQP_URL or, if it holds several addresses, to the first broker that
- * accepts the connection.
- * Any later failure, of the connection, a channel or an awaited call, is reported on stderr and
- * ends the script with exit code 1. Ctrl-C ends it with 130, SIGTERM with 143.
+ * accepts the connection. Any later failure, of the connection, a channel or an awaited call, is
+ * reported on stderr and ends the script with exit code 1. Ctrl-C ends it with 130, SIGTERM with
+ * 143.
  *
  * @returns amqplib's connection; if no broker accepts one, the script ends instead
  */

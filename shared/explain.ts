@@ -116,7 +116,7 @@ const TOO_LONG = /^Field '(\w+)' .*up to 255 chars/;
  * @returns the lines to print
  */
 export function explainConnecting(error: unknown, address: URL): string[] {
-  return find(whenConnecting, error, address) ?? explain(error, address) ??
+  return lookUp(error, [...whenConnecting, ...afterwards], address) ??
     [`${redact(address)}: ${messageOf(error)}`];
 }
 
@@ -128,6 +128,15 @@ export function explainConnecting(error: unknown, address: URL): string[] {
  * @returns the lines to print; undefined for any other error, which needs its stack trace
  */
 export function explain(error: unknown, address: URL): string[] | undefined {
+  return lookUp(error, afterwards, address);
+}
+
+/** Looks for the explanation of an error. */
+function lookUp(
+  error: unknown,
+  explanations: Explanations,
+  address: URL,
+): string[] | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error instanceof ExplainedError) return error.message.split("\n");
   if (error instanceof AddressError) {
@@ -136,16 +145,11 @@ export function explain(error: unknown, address: URL): string[] | undefined {
       "It should look like this: amqp://user:password@localhost:5672/vhost",
     ];
   }
-  // The broker's own text explains itself.
-  return find(afterwards, error, address) ??
-    (FROM_BROKER.test(error.message) ? [messageOf(error)] : undefined);
-}
-
-/** Looks an error up. */
-function find(explanations: Explanations, error: unknown, address: URL) {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const code = "code" in error ? error.code : undefined;
   const facts = { code, text: messageOf(error), where: redact(address) };
-  return explanations.find(([applies]) => applies(facts))?.[1](facts);
+  const found = explanations.find(([applies]) => applies(facts));
+  if (found) return found[1](facts);
+  return FROM_BROKER.test(error.message) ? [facts.text] : undefined; // It explains itself.
 }
 
 /**

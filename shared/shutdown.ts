@@ -18,7 +18,7 @@ export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
  * https://nodejs.org/api/process.html#signal-events
  *
  * @param leave called for the first signal
- * @param hurry called for each later one, except a repeat of the same Ctrl-C: it asks to end at once
+ * @param hurry called for each later one, except a repeat of the same Ctrl-C, to end at once
  */
 export function onStopSignal(
   leave: (signal: StopSignal) => void,

@@ -124,7 +124,7 @@ function watchConfirms(channel: ConfirmChannel): ConfirmChannel {
   return channel;
 }
 
-/** Tells whether a queue has been deleted; undefined if the broker does not say (exclusive queues, no answer). */
+/** Tells whether a queue has been deleted; undefined if the broker does not say. */
 async function isDeleted(queue: string): Promise<boolean | undefined> {
   // On a new connection, because RabbitMQ may have stopped reading from the first one.
   const options = connectOptions(state.address);

@@ -140,24 +140,24 @@ export class Program {
    */
   stop(): Promise<number | null> {
     this.signal("SIGINT");
-    return this.#end(60);
+    return this.#end();
   }
 
   /**
    * Waits until the program has ended.
    *
    * @param expected the exit code it must have; by default, any
-   * @param seconds how long to wait, in seconds
+   * @param seconds how long to wait, in seconds; by default, 60
    * @throws Error with the output of the program, if it does not end, or ends with another exit code
    */
-  async exits(expected?: number, seconds = 60): Promise<void> {
+  async exits(expected?: number, seconds?: number): Promise<void> {
     const code = await this.#end(seconds);
     if (expected !== undefined && code !== expected) {
       throw this.#failure(`ended with ${code} instead of ${expected}`);
     }
   }
 
-  async #waitFor(
+  #waitFor(
     lines: string[],
     expected: string | RegExp,
     times: number,
@@ -165,25 +165,25 @@ export class Program {
   ): Promise<void> {
     const matches = (line: string) =>
       typeof expected === "string" ? line === expected : expected.test(line);
+    const what = `${expected}${times > 1 ? ` ${times} times` : ""}`;
+    return this.#until(() => lines.filter(matches).length >= times, what, seconds);
+  }
+
+  async #end(seconds = 60): Promise<number | null> {
+    await this.#until(() => this.#ended, "ending", seconds);
+    return this.exitCode;
+  }
+
+  async #until(isDone: () => boolean, what: string, seconds: number): Promise<void> {
     const limit = AbortSignal.timeout(seconds * 1000);
-    while (lines.filter(matches).length < times) {
+    while (!isDone()) {
       if (this.#ended || limit.aborted) {
-        const line = `${expected}${times > 1 ? ` ${times} times` : ""}`;
         throw this.#failure(
-          `${this.#ended ? "ended" : `${seconds} s`} without ${line}`,
+          `${this.#ended ? "ended" : `${seconds} s`} without ${what}`,
         );
       }
       await once(this.#child, "line", { signal: limit }).catch(() => {});
     }
-  }
-
-  async #end(seconds: number): Promise<number | null> {
-    const limit = AbortSignal.timeout(seconds * 1000);
-    while (!this.#ended) {
-      if (limit.aborted) throw this.#failure(`still running after ${seconds} s`);
-      await once(this.#child, "line", { signal: limit }).catch(() => {});
-    }
-    return this.exitCode;
   }
 
   #failure(what: string): Error {
