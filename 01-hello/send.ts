@@ -4,22 +4,23 @@
  */
 import { Buffer } from "node:buffer";
 import process from "node:process";
-import yargs from "yargs";
 import { connect } from "../shared/connection.ts";
 import { quoted } from "../shared/text.ts";
 
-const { _: words } = yargs(process.argv.slice(2)).strictOptions()
-  .parserConfiguration({ "parse-positional-numbers": false })
-  .usage("Usage: npx tsx 01-hello/send.ts [message..]\n\nSends a message to a queue.")
-  .example("npx tsx 01-hello/send.ts Good morning", "sends 'Good morning'").parseSync();
-const message = words.join(" ") || "Hello World!";
+const message = process.argv.slice(2).join(" ") || "Hello World!";
 
-const connection = await connect(); // Slow to open: a program opens one and keeps it.
-const channel = await connection.createConfirmChannel(); // With publisher confirms.
+// A connection is slow to open: a program opens one, and keeps it.
+const connection = await connect();
+// All work is done on channels. On this kind, RabbitMQ confirms each message.
+const channel = await connection.createConfirmChannel();
+
+// Either program may start first, so both declare the queue.
 const settings = { durable: true, arguments: { "x-queue-type": "quorum" } };
-await channel.assertQueue("hello", settings); // Either program may start first.
-// Through the default exchange. If the queue is gone, RabbitMQ returns the message.
-channel.sendToQueue("hello", Buffer.from(message), { mandatory: true });
-await channel.waitForConfirms(); // Until confirmed, the message may be lost.
+await channel.assertQueue("hello", settings);
+
+// The default exchange routes the message to the queue of this name.
+channel.sendToQueue("hello", Buffer.from(message));
+// Until RabbitMQ has confirmed the message, it may be lost.
+await channel.waitForConfirms();
 console.log(`[x] Sent ${quoted(message)}`);
 await connection.close();

@@ -9,12 +9,12 @@ import yargs from "yargs";
 import { stayConnected } from "../shared/connection.ts";
 import { quoted } from "../shared/text.ts";
 
-const { prefetch } = yargs(process.argv.slice(2)).strict()
-  .usage("Usage: npx tsx 02-work-queues/worker.ts\n\nDoes the tasks in a queue.")
-  .example("npx tsx 02-work-queues/worker.ts --prefetch 9", "does nine tasks at once")
+const { prefetch } = yargs(process.argv.slice(2)).locale("en").strict()
+  .usage("Usage: npx tsx 02-work-queues/worker.ts [--prefetch 1]")
   .option("prefetch", { type: "number", default: 1, describe: "Tasks at a time" })
-  .check(({ prefetch: n }) => (n >= 1 && n <= 65_535) || "--prefetch must be 1-65535")
-  .requiresArg("prefetch").parseSync();
+  .check(({ prefetch: n }) =>
+    (Number.isInteger(n) && n > 0 && n < 65_536) || "--prefetch must be 1-65535"
+  ).parseSync();
 
 await stayConnected(async (connection) => {
   const channel = await connection.createChannel();
@@ -25,18 +25,16 @@ await stayConnected(async (connection) => {
   console.log("[*] Waiting for messages. To exit press CTRL+C");
 
   await channel.consume("task_queue", async (message) => {
-    if (message === null) return; // RabbitMQ cancelled the consumer: it starts again.
+    // RabbitMQ has cancelled the consumer, for example with its queue: start again.
+    if (message === null) return void connection.close();
+
     const task = message.content.toString();
     console.log(`[x] Received ${quoted(task)}`);
-    if (message.fields.redelivered) {
-      // RabbitMQ 4.3 counts in x-acquired-count, 3.10 and 4.0 in x-delivery-count.
-      const { headers } = message.properties;
-      const tries = headers?.["x-acquired-count"] ?? headers?.["x-delivery-count"] ?? 1;
-      console.error(`[!] Attempt ${tries + 1}: the previous one was not acknowledged`);
-    }
+    if (message.fields.redelivered) console.error("[!] Redelivered: it was not done");
 
+    // The work: a second for each dot.
     const dots = task.split(".").length - 1;
-    if (dots > 0) await setTimeout(dots * 1000);
+    await setTimeout(dots * 1000);
     console.log("[x] Done");
     // If the worker dies before this line, another worker does the task again.
     channel.ack(message);

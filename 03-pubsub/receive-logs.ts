@@ -3,14 +3,8 @@
  * Start as many as you like.
  *     npx tsx 03-pubsub/receive-logs.ts
  */
-import process from "node:process";
-import yargs from "yargs";
 import { stayConnected } from "../shared/connection.ts";
 import { quoted } from "../shared/text.ts";
-
-yargs(process.argv.slice(2)).strict()
-  .usage("Usage: npx tsx 03-pubsub/receive-logs.ts\n\nPrints log messages.")
-  .example("npx tsx 03-pubsub/receive-logs.ts", "prints them all").parseSync();
 
 await stayConnected(async (connection) => {
   const channel = await connection.createChannel();
@@ -21,8 +15,10 @@ await stayConnected(async (connection) => {
   await channel.bindQueue(queue, "logs", "");
   console.log("[*] Waiting for logs. To exit press CTRL+C");
 
+  // No acknowledgements: if this consumer dies, its copies die with it.
   await channel.consume(queue, (message) => {
-    if (message === null) return; // RabbitMQ cancelled the consumer: it starts again.
+    // RabbitMQ has cancelled the consumer, for example with its queue: start again.
+    if (message === null) return void connection.close();
     console.log(`[x] ${quoted(message.content)}`);
-  }, { noAck: true }); // No acknowledgements: the copies die with this consumer.
+  }, { noAck: true });
 });

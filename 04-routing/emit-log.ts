@@ -4,22 +4,18 @@
  */
 import { Buffer } from "node:buffer";
 import process from "node:process";
-import yargs from "yargs";
 import { connect } from "../shared/connection.ts";
 import { escaped, quoted } from "../shared/text.ts";
 
-const { _: args } = yargs(process.argv.slice(2)).strictOptions()
-  .parserConfiguration({ "parse-positional-numbers": false })
-  .usage("Usage: npx tsx 04-routing/emit-log.ts [severity] [message..]\n\nPublishes.")
-  .example("npx tsx 04-routing/emit-log.ts error hot", "logs an error").parseSync();
-const [key = "info", ...words] = args.map(String);
+const [key = "info", ...words] = process.argv.slice(2);
 const message = words.join(" ") || "Hello World!";
 
 const connection = await connect();
 const channel = await connection.createConfirmChannel();
 // A direct exchange copies a message to the queues bound with its exact routing key.
 await channel.assertExchange("direct_logs", "direct", { durable: false });
-// If no binding key matches, RabbitMQ returns the message (mandatory) and drops it.
+
+// Mandatory: if no binding key matches, RabbitMQ returns the message and drops it.
 channel.on("return", () => {
   console.error(`[!] No binding matches ${quoted(key)}: RabbitMQ dropped the message.`);
 });

@@ -4,29 +4,27 @@
  *     npx tsx 05-topics/receive-logs.ts "kern.*" "*.critical"
  */
 import process from "node:process";
-import yargs from "yargs";
 import { stayConnected } from "../shared/connection.ts";
 import { escaped, quoted } from "../shared/text.ts";
 
-const { _: patterns } = yargs(process.argv.slice(2)).strictOptions()
-  .parserConfiguration({ "parse-positional-numbers": false })
-  .usage("Usage: npx tsx 05-topics/receive-logs.ts <pattern..>\n\nPrints log messages.")
-  .example('npx tsx 05-topics/receive-logs.ts "kern.*"', "prints kern.info and others")
-  .demandCommand(1, 'Specify at least one pattern, such as: "kern.*"').parseSync();
+const patterns = process.argv.slice(2);
+if (patterns.length === 0) {
+  console.error("Usage: npx tsx 05-topics/receive-logs.ts [binding_key]...");
+  process.exit(1);
+}
 
 await stayConnected(async (connection) => {
   const channel = await connection.createChannel();
   await channel.assertExchange("topic_logs", "topic", { durable: false });
   const { queue } = await channel.assertQueue("", { exclusive: true });
   // A message that matches several patterns arrives once: there is only one queue.
-  for (const pattern of patterns.map(String)) {
-    await channel.bindQueue(queue, "topic_logs", pattern);
-  }
-  const what = patterns.join(", ");
-  console.log(`[*] Waiting for logs of ${what}. To exit press CTRL+C`);
+  for (const key of patterns) await channel.bindQueue(queue, "topic_logs", key);
+  console.log("[*] Waiting for logs. To exit press CTRL+C");
+
   await channel.consume(queue, (message) => {
-    if (message === null) return; // RabbitMQ cancelled the consumer: it starts again.
-    const { fields: { routingKey }, content } = message;
-    console.log(`[x] ${escaped(routingKey)}: ${quoted(content)}`);
+    // RabbitMQ has cancelled the consumer, for example with its queue: start again.
+    if (message === null) return void connection.close();
+    const { fields, content } = message;
+    console.log(`[x] ${escaped(fields.routingKey)}: ${quoted(content)}`);
   }, { noAck: true });
 });

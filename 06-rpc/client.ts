@@ -7,20 +7,19 @@ import yargs from "yargs";
 import { connect } from "../shared/connection.ts";
 import { FibonacciRpcClient } from "./fibonacci-rpc-client.ts";
 
-const { _: words, timeout } = yargs(process.argv.slice(2)).strictOptions()
-  .parserConfiguration({ "parse-positional-numbers": false })
-  .usage("Usage: npx tsx 06-rpc/client.ts [n..]\n\nRequests Fibonacci numbers.")
-  .example("npx tsx 06-rpc/client.ts 10 20 300", "requests three at once")
-  .number("timeout").default("timeout", 10).describe("timeout", "Seconds to wait")
+const { _: words, timeout } = yargs(process.argv.slice(2)).locale("en").strictOptions()
+  .usage("Usage: npx tsx 06-rpc/client.ts [n..] [--timeout 10]")
+  .option("timeout", { type: "number", default: 10, describe: "Seconds to wait" })
   .check(({ timeout: s }) => (s >= 1 && s <= 86_400) || "--timeout must be 1-86400")
   .check(({ _ }) => _.every((n) => /^\d+$/.test(`${n}`)) || "n must be 0, 1, 2, …")
-  .requiresArg("timeout").parseSync();
+  .parserConfiguration({ "parse-positional-numbers": false }).parseSync();
 const numbers = words.length > 0 ? words.map(BigInt) : [30n];
 
 const connection = await connect();
 const channel = await connection.createConfirmChannel();
-const fibonacciRpc = await FibonacciRpcClient.open(channel);
+const fibonacciRpc = new FibonacciRpcClient(channel);
 
+// All calls are outstanding at the same time, and may be answered in any order.
 const replies = await Promise.allSettled(numbers.map((n) => {
   console.log(`[x] Requesting fib(${n})`);
   return fibonacciRpc.call(n, timeout);

@@ -1,35 +1,31 @@
 /** Lesson 6, the article's class: calls the server as if it were a local function. */
 import { Buffer } from "node:buffer";
 import { clearTimeout, setTimeout } from "node:timers";
-import type { ConfirmChannel, ConsumeMessage } from "amqplib";
+import type { ConfirmChannel } from "amqplib";
 import { v4 as uuid } from "uuid";
 import { quoted } from "../shared/text.ts";
+
 const START = "Start one: npx tsx 06-rpc/server.ts";
-type Call = { resolve(fib: bigint): void; reject(reason: Error): void };
+type Call = { resolve(reply: string): void; reject(reason: Error): void };
 
 /** Any number of calls can be outstanding at once; they share one callback queue. */
 export class FibonacciRpcClient {
-  #channel: ConfirmChannel;
-  #callbackQueue = "";
+  readonly #channel: ConfirmChannel;
+  readonly #callbackQueue: Promise<string>;
   /** The outstanding calls, by correlation id. */
-  #calls = new Map<string, Call>();
+  readonly #calls = new Map<string, Call>();
 
-  private constructor(channel: ConfirmChannel) {
+  /** @param channel a channel of its own: a second client on it needs another one */
+  constructor(channel: ConfirmChannel) {
     this.#channel = channel;
-  }
-
-  /** Declares a callback queue, which RabbitMQ deletes when the connection closes. */
-  static async open(channel: ConfirmChannel): Promise<FibonacciRpcClient> {
-    const client = new FibonacciRpcClient(channel);
-    const { queue } = await channel.assertQueue("", { exclusive: true });
-    client.#callbackQueue = queue;
-    await channel.consume(queue, (reply) => client.#onReply(reply), { noAck: true });
-    channel.on("close", () => client.#rejectAll("the channel was closed"));
+    this.#callbackQueue = this.#declareCallbackQueue();
+    channel.on("close", () => {
+      for (const call of this.#calls.values()) call.reject(new Error("channel closed"));
+    });
     channel.on("return", ({ properties: { correlationId } }) => {
       const reason = `rpc_queue does not exist, so no server is running. ${START}`;
-      client.#calls.get(correlationId)?.reject(new Error(reason));
+      this.#calls.get(correlationId)?.reject(new Error(reason));
     });
-    return client;
   }
 
   /**
@@ -40,45 +36,45 @@ export class FibonacciRpcClient {
    * @returns the exact number; rejects if no reply arrives, or the reply is an error
    */
   async call(n: number | bigint, timeout = 10): Promise<bigint> {
+    const replyTo = await this.#callbackQueue;
     const correlationId = uuid();
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
-      return await new Promise((resolve, reject) => {
+      const reply = await new Promise<string>((resolve, reject) => {
         this.#calls.set(correlationId, { resolve, reject });
         const late = `no reply within ${timeout} s. Is a server running? ${START}`;
         timer = setTimeout(() => reject(new Error(late)), timeout * 1000);
-        const options = {
-          replyTo: this.#callbackQueue,
-          correlationId,
-          mandatory: true, // If there is no rpc_queue, RabbitMQ returns the request.
-          expiration: Math.ceil(timeout * 1000), // After that, no server receives it.
-        };
-        const request = Buffer.from(String(n));
-        this.#channel.sendToQueue("rpc_queue", request, options, (error) => {
-          if (error) reject(new Error(`request not confirmed: ${error.message}`));
-        });
+        // After its expiration, no server receives the request.
+        const expiration = Math.ceil(timeout * 1000);
+        // Mandatory: if there is no rpc_queue, RabbitMQ returns the request.
+        const options = { replyTo, correlationId, expiration, mandatory: true };
+        this.#channel.sendToQueue(
+          "rpc_queue",
+          Buffer.from(`${n}`),
+          options,
+          (error) => {
+            if (error) reject(new Error(`request not confirmed: ${error.message}`));
+          },
+        );
       });
+      if (!/^\d+$/.test(reply)) throw new Error(`the server replied ${quoted(reply)}`);
+      return BigInt(reply);
     } finally {
       clearTimeout(timer);
       this.#calls.delete(correlationId);
     }
   }
 
-  /** The number of outstanding calls. */
-  get outstanding(): number {
-    return this.#calls.size;
-  }
-
-  #onReply(reply: ConsumeMessage | null): void {
-    if (reply === null) return this.#rejectAll("the callback queue was deleted");
-    // A reply with an unknown correlation id, or a late one, is ignored.
-    const call = this.#calls.get(reply.properties.correlationId);
-    const text = reply.content.toString();
-    if (/^\d+$/.test(text)) call?.resolve(BigInt(text));
-    else call?.reject(new Error(`the server replied ${quoted(text)}`));
-  }
-
-  #rejectAll(reason: string): void {
-    for (const { reject } of this.#calls.values()) reject(new Error(reason));
+  /** RabbitMQ names this queue, and deletes it when the connection closes. */
+  async #declareCallbackQueue(): Promise<string> {
+    const { queue } = await this.#channel.assertQueue("", { exclusive: true });
+    await this.#channel.consume(queue, (reply) => {
+      // Without its queue, this client is of no use: throwing closes the connection.
+      if (reply === null) throw new Error("the callback queue was deleted");
+      // A reply with an unknown correlation id, or a late one, is ignored.
+      const { properties: { correlationId }, content } = reply;
+      this.#calls.get(correlationId)?.resolve(content.toString());
+    }, { noAck: true });
+    return queue;
   }
 }

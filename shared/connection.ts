@@ -1,119 +1,114 @@
-/**
- * Connects the lessons to RabbitMQ. They use the connection through amqplib's own API:
- * https://amqp-node.github.io/amqplib/channel_api.html
- */
+/** Connects to RabbitMQ. https://amqp-node.github.io/amqplib/channel_api.html */
 import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 import * as amqplib from "amqplib";
-import { brokerAddresses, connectOptions, redact } from "./broker-address.ts";
-import { explainConnecting, isInternalError, mayBeTemporary } from "./explain.ts";
-import { closeAndExit, exitCodeOf, onClosedOutput, onStopSignal } from "./shutdown.ts";
-import { cannotWrite, connectionLost, exitWith } from "./reporting.ts";
-import { fail, failWhenLost, state, warn } from "./reporting.ts";
-import { watch } from "./watching.ts";
+import { type Address, brokerAddresses } from "./address.ts";
+import { end, explain, fail, mayPass, messageOf, warn } from "./errors.ts";
 
-// noDelay: send small frames, such as acks, at once. timeout: for connecting, in milliseconds.
-const SOCKET = { noDelay: true, timeout: 3000 };
-/** How often to try to reconnect to a lost broker, in milliseconds. */
-const RETRY_INTERVAL = 1000;
-/** How long to retry a first set-up that fails with an internal error, in milliseconds. */
-const SET_UP_TIMEOUT = 10_000;
-
-process.on("uncaughtException", fail).on("unhandledRejection", fail);
+process.stdout.on("error", ({ message }) => end(message)); // A full disk, for one.
 
 /**
- * Connects to the broker at AMQP_URL or, if it holds several addresses, to the first broker that
- * accepts the connection. Any later failure, of the connection, a channel or an awaited call, is
- * reported on stderr and ends the script with exit code 1. Ctrl-C ends it with 130, SIGTERM with
- * 143.
+ * Connects to the broker at AMQP_URL or, if that lists several, to the first that
+ * accepts the connection. Any later error ends the script with exit code 1.
  *
  * @returns amqplib's connection; if no broker accepts one, the script ends instead
  */
 export async function connect(): Promise<amqplib.ChannelModel> {
-  onStopSignal((signal) => process.exit(exitCodeOf(signal)), () => {});
-  onClosedOutput(() => process.exit(0), cannotWrite);
-  const failures: string[][] = [];
-  for (state.address of brokerAddresses()) {
-    try {
-      const connection = await amqplib.connect(connectOptions(state.address), SOCKET);
-      watch(connection, { closed: failWhenLost, lost: fail, failed: fail });
-      return connection;
-    } catch (error) {
-      failures.push(explainConnecting(error, state.address));
-    }
-  }
-  return exitWith(failures);
+  process.on("uncaughtException", fail).on("unhandledRejection", fail);
+  const { connection, where, failures } = await openFirst(brokerAddresses());
+  return (connection ?? end(...failures)).on("close", (error) => {
+    const advice = "Run it again. In a cluster, most nodes must be running.";
+    if (error && !mayPass(error)) fail(error);
+    if (error) end(`Lost ${where}: ${messageOf(error)}. ${advice}`);
+  });
 }
 
 /**
- * Connects to the broker at AMQP_URL and stays connected until Ctrl-C or SIGTERM, which end the
- * script with exit code 0. If the connection, a channel or a consumer is lost, it reconnects,
- * trying each address in turn (https://github.com/amqp-node/amqplib#opt-in-recovery). A failure
- * that reconnecting cannot repair is reported on stderr and ends the script with exit code 1.
+ * Connects to the broker at AMQP_URL and stays connected until Ctrl-C or SIGTERM, which
+ * end the script with exit code 0. After a loss, it tries each address once a second.
+ * What connecting again cannot repair ends the script with exit code 1.
+ * If the broker closes a channel without an "error" listener, amqplib closes both.
  *
- * @param setUp opens channels, declares and consumes; called again after every reconnect
- * @returns a promise that resolves after the first set-up
+ * @param setUp opens channels, declares and consumes; called after every connect
  */
 export async function stayConnected(
   setUp: (connection: amqplib.ChannelModel) => Promise<void>,
 ): Promise<void> {
   const addresses = brokerAddresses();
-  const target = connectOptions(state.address = addresses[0]);
-  const delay = RETRY_INTERVAL / addresses.length;
-  const started = Date.now();
-  const failures: string[][] = [];
-  let channels: amqplib.Channel[] = [];
-  let isLost = false;
-  let trouble: unknown;
+  let current: amqplib.ChannelModel | undefined;
+  let isLeaving = false;
+  const reported = new Set<string>(); // Since the latest loss: once each is enough.
 
-  async function setup(connection: amqplib.ChannelModel): Promise<void> {
-    trouble = undefined;
-    if (isLost) warn(`Reconnected to ${redact(state.address)}`);
-    isLost = false;
-    const interrupted = new Promise<never>((_resolve, reject) => {
-      channels = watch(connection, { closed: reject, lost: reject, failed: fail });
-    });
-    // Recovery covers connections only. If a channel or a consumer is lost, close the
-    // connection: recovery then rebuilds everything, and RabbitMQ requeues messages.
-    interrupted.catch((reason) => {
-      trouble ??= reason;
-      connection.close().catch(() => {});
-    });
-    const done = setUp(connection).catch((error) => trouble ?? fail(error));
-    await Promise.race([done, interrupted]);
+  function report(line: string): void {
+    if (!reported.has(line)) warn(line);
+    reported.add(line);
   }
+  function failed(error: unknown): void {
+    if (isLeaving) return;
+    if (!(error instanceof amqplib.IllegalOperationError)) fail(error);
+    report("Too late to acknowledge or reply: RabbitMQ will redeliver.");
+  }
+  function leave(): void { // RabbitMQ requeues the unacknowledged messages.
+    if (isLeaving) return; // npx and tsx may pass on the same Ctrl-C again.
+    isLeaving = true;
+    setTimeout(() => process.exit(0), 1000);
+    Promise.resolve(current?.close()).catch(() => {}).then(() => process.exit(0));
+  }
+  process.on("uncaughtException", failed).on("unhandledRejection", failed);
+  process.on("SIGINT", leave).on("SIGTERM", leave);
 
-  function tryAgain(reason: unknown): void {
-    if (state.leaving) return;
-    if (!mayBeTemporary(reason)) return fail(reason);
-    if (state.recovering && !isLost) {
-      warn(`${connectionLost(reason).message} Reconnecting ...`);
+  for (; !isLeaving; await sleep(1000)) {
+    const { connection, where, failures, isHopeless } = await openFirst(addresses);
+    if (!connection) {
+      if (reported.size === 0 || isHopeless) end(...failures);
+      // While a broker restarts, it is no news that nothing is listening.
+      failures.filter((line) => !line.includes("nothing is listening")).forEach(report);
+      continue;
     }
-    isLost = state.recovering;
-    const next = (addresses.indexOf(state.address) + 1) % addresses.length;
-    state.address = addresses[next] ?? addresses[0];
-    Object.assign(target, connectOptions(state.address)); // Read by amqplib's next attempt.
+    current = connection;
+    let isOpen = true;
+    const closed = new Promise<unknown>((resolve) => {
+      connection.on("close", (error) => {
+        isOpen = false;
+        resolve(error);
+      });
+    });
+    // It may be closed during the set-up, even in one packet with the last reply.
+    const ready = setUp(connection).catch((error) => isOpen && fail(error));
+    await Promise.race([ready, closed]);
+    const wasReady = isOpen;
+    if (wasReady && reported.size > 0) warn(`Reconnected to ${where}`);
+    const reason = await closed ?? "closed by this script, as when a queue is deleted";
+    if (isLeaving) return;
+    if (!mayPass(reason)) fail(reason);
+    if (wasReady) reported.clear();
+    report(`Lost ${where}: ${messageOf(reason)}. Reconnecting ...`);
   }
+}
 
-  const connection = await amqplib.connect(target, {
-    ...SOCKET,
-    recovery: { waitForConnect: false, initialDelay: delay, maxDelay: delay, setup },
-  });
-  connection.on("connect", () => state.recovering = true);
-  connection.on("error", () => {}); // "disconnect" follows.
-  connection.on("disconnect", (error) => tryAgain(trouble ?? error));
-  connection.on("connect-failed", (error) => {
-    if (!state.recovering) failures.push(explainConnecting(error, state.address));
-    const canRetry = isInternalError(error) && Date.now() < started + SET_UP_TIMEOUT;
-    const isLast = failures.length >= addresses.length && !canRetry;
-    if (isLast && !state.recovering && !state.leaving) exitWith(failures);
-    tryAgain(error);
-  });
-
-  const leave = () => {
-    state.leaving = true;
-    closeAndExit(...channels, connection);
-  };
-  onStopSignal(leave, () => process.exit(0));
-  onClosedOutput(leave, cannotWrite);
-  await connection.waitForConnect().catch(() => {}); // Rejects if the script is leaving.
+/** Opens a connection to the first address that accepts one, or says why none does. */
+async function openFirst(addresses: Address[]) {
+  // For the management UI: the name of the script.
+  const connection_name = process.argv[1]?.split(/[\\/]/).slice(-2).join("/");
+  const failures: string[] = [];
+  let isHopeless = true;
+  for (const { where, options } of addresses) {
+    try {
+      const connection = await amqplib.connect(options, {
+        noDelay: true, // Nagle's algorithm would delay small frames by up to 40 ms.
+        timeout: 3000, // For connecting, in milliseconds.
+        clientProperties: { connection_name },
+      });
+      connection.on("error", () => {}); // "close" follows, with the same error.
+      connection.on("blocked", (reason) => { // rabbitmq.com/docs/connection-blocked
+        warn(`The broker does not accept messages: ${reason}. Waiting ...`);
+      });
+      connection.on("unblocked", () => warn("The broker accepts messages again."));
+      return { connection, where, failures, isHopeless: false };
+    } catch (error) {
+      failures.push(explain(error, where));
+      isHopeless &&= !mayPass(error);
+    }
+  }
+  return { where: "", failures, isHopeless };
 }
