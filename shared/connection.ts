@@ -48,11 +48,13 @@ export async function stayConnected(
     if (!(error instanceof amqplib.IllegalOperationError)) fail(error);
     report("Too late to acknowledge or reply: RabbitMQ will redeliver.");
   }
-  function leave(): void { // RabbitMQ requeues the unacknowledged messages.
+  async function leave(): Promise<void> { // RabbitMQ requeues unacknowledged messages.
     if (isLeaving) return; // npx and tsx may pass on the same Ctrl-C again.
     isLeaving = true;
     setTimeout(() => process.exit(0), 1000);
-    Promise.resolve(current?.close()).catch(() => {}).then(() => process.exit(0));
+    await sleep(10); // The latest acknowledgements are sent first.
+    await current?.close().catch(() => {});
+    process.exit(0);
   }
   process.on("uncaughtException", failed).on("unhandledRejection", failed);
   process.on("SIGINT", leave).on("SIGTERM", leave);

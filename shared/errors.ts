@@ -14,10 +14,10 @@ const connecting = {
   "Expected ConnectionOpenOk": // amqplib does not pass on the broker's reason.
     "refused the virtual host (after the port): it does not exist, this user may not " +
     "use it, or there are too many connections. The broker's log says which.",
-  "(?:SELF_SIGNED|UNABLE_TO|CERT)\\w* (?:Error: )?(.*)":
+  "(?:SELF_SIGNED|UNABLE_TO|CERT)\\w* (.*)":
     "its certificate is not trusted: $1. It must be valid today, and for this host. " +
     "For an authority of your own, set NODE_EXTRA_CA_CERTS to its certificate.",
-  "closed abruptly|ECONNRESET":
+  "closed abruptly|ECONNRESET|EPIPE":
     `it closed the connection: a broker that is still starting, or none. ${PORTS}`,
   "ETIMEDOUT|maxFrameSize|ERR_SSL":
     `no AMQP 0-9-1 broker answered within 3 s. ${PORTS} Correct it, ${OR_START}`,
@@ -43,7 +43,8 @@ const PASSING =
 /** Explains in one line why connecting to an address failed. */
 export function explain(error: unknown, where: string): string {
   const code = error instanceof Error && "code" in error ? error.code : "";
-  return `${where}: ${find(connecting, `${code} ${error}`) ?? messageOf(error)}`;
+  const message = messageOf(error);
+  return `${where}: ${find(connecting, `${code} ${message}`) ?? message}`;
 }
 
 /** Tells whether connecting again may help: not after a mistake that a person made. */
@@ -58,7 +59,9 @@ export function mayPass(error: unknown): boolean {
 export function fail(error: unknown): never {
   const message = messageOf(error);
   const advice = find(afterwards, message);
-  if (advice || FROM_BROKER.test(String(error))) end(`${message}. ${advice ?? ""}`);
+  if (advice || FROM_BROKER.test(String(error))) {
+    end(`${message}. ${advice ?? ""}`.trim());
+  }
   console.error(error);
   process.exit(1);
 }

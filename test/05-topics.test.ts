@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { onEveryRuntime, waitingForLogsOf } from "./lib/lesson-test.ts";
+import { onEveryRuntime, WAITING_FOR_LOGS } from "./lib/lesson-test.ts";
 
 /** The routing keys that each list of patterns matches. */
 const cases = [
@@ -21,11 +21,7 @@ onEveryRuntime("05-topics", (test) => {
     const consumers = cases.map(({ patterns }) =>
       run("05-topics/receive-logs.ts", ...patterns)
     );
-    await Promise.all(
-      consumers.map((logs, i) =>
-        logs.prints(waitingForLogsOf(...cases[i]?.patterns ?? []))
-      ),
-    );
+    await Promise.all(consumers.map((logs) => logs.prints(WAITING_FOR_LOGS)));
     for (const key of allKeys) {
       const emit = run("05-topics/emit-log.ts", key, "message");
       await emit.exits(0);
@@ -41,7 +37,7 @@ onEveryRuntime("05-topics", (test) => {
 
   test("if no pattern matches, the producer reports that the message was dropped", async ({ run }) => {
     const logs = run("05-topics/receive-logs.ts", "kern.*");
-    await logs.prints(waitingForLogsOf("kern.*"));
+    await logs.prints(WAITING_FOR_LOGS);
     const emit = run("05-topics/emit-log.ts");
     await emit.exits(0);
     expect(emit.stdout).toEqual(["[x] Sent anonymous.info: 'Hello World!'"]);
@@ -53,7 +49,8 @@ onEveryRuntime("05-topics", (test) => {
   test("without a pattern, the consumer prints its usage", async ({ run }) => {
     const logs = run("05-topics/receive-logs.ts");
     await logs.exits(1);
-    expect(logs.stderr[0]).toBe("Usage: npx tsx 05-topics/receive-logs.ts <pattern..>");
-    expect(logs.stderr.at(-1)).toBe('Specify at least one pattern, such as: "kern.*"');
+    expect(logs.stderr).toEqual([
+      "Usage: npx tsx 05-topics/receive-logs.ts [binding_key]...",
+    ]);
   });
 });

@@ -1,11 +1,11 @@
-/** Runs once: checks the runtimes, and starts the broker, which stops after the last test. */
+/** Runs once: starts the broker of the tests, which stops after the last one. */
 import type { TestProject } from "vitest/node";
 import {
   type Broker,
   getBroker,
   leaveBroker,
 } from "../../scripts/lib/broker-to-use.ts";
-import { checkRuntimes } from "./chosen-runtimes.ts";
+import { checkRuntimes } from "./runtimes.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -13,22 +13,16 @@ declare module "vitest" {
   }
 }
 
-/** Called by vitest (see vitest.config.ts). Returns a function that stops the broker. https://vitest.dev/config/globalsetup */
+/** Called by vitest (see vitest.config.ts). https://vitest.dev/config/globalsetup */
 export default async function setup(
   project: TestProject,
 ): Promise<() => Promise<void>> {
-  console.log(`Testing on ${checkRuntimes()}.`);
+  checkRuntimes();
   const broker = await getBroker();
   const { node, ...addresses } = broker;
   if (!node) {
-    console.log(
-      `RabbitMQ is not installed; testing with the broker at ${
-        new URL(addresses.url).host
-      }.`,
-    );
-    console.log(
-      "Skipping the tests that need a private broker, to stop it or to configure it.",
-    );
+    console.log("RabbitMQ is not installed: testing with the broker at AMQP_URL.");
+    console.log("Tests that stop or configure a broker are skipped.");
   }
   project.provide("broker", addresses);
   return () => leaveBroker(broker);

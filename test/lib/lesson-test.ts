@@ -1,32 +1,35 @@
-/** Fixtures for tests that run scripts as a reader does, each in its own virtual host. */
-import { execFileSync } from "node:child_process";
+/** Tests that run scripts as a reader does, each in its own virtual host. */
 import { type ConfirmChannel, connect } from "amqplib";
-import { describe, inject, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished } from "vitest";
+import { test as vitestTest } from "vitest";
 import {
+  type Broker,
   createVirtualHost,
   deleteVirtualHost,
 } from "../../scripts/lib/broker-to-use.ts";
+import { Program, runScript, type Runtime } from "../../scripts/lib/program.ts";
+import type { ProgramOptions } from "../../scripts/lib/program.ts";
 import { findRabbitMQ } from "../../scripts/lib/rabbitmq-node.ts";
-import {
-  Program,
-  type ProgramOptions,
-  runScript,
-  type Runtime,
-  runtimes,
-} from "../../scripts/lib/program.ts";
+import { type RabbitMQNode, startNode } from "../../scripts/lib/rabbitmq-node.ts";
 import { runtimesToTest } from "./runtimes.ts";
 
 /** The lines that the consumers print when they are ready. */
 export const WAITING_FOR_MESSAGES = "[*] Waiting for messages. To exit press CTRL+C";
 export const WAITING_FOR_LOGS = "[*] Waiting for logs. To exit press CTRL+C";
-export const waitingForLogsOf = (...what: string[]) =>
-  `[*] Waiting for logs of ${what.join(", ")}. To exit press CTRL+C`;
 export const AWAITING_REQUESTS = "[x] Awaiting RPC requests";
 
 /** The settings of the lessons' queues. */
 export const QUORUM = { durable: true, arguments: { "x-queue-type": "quorum" } };
 
-/** The fixtures of a test. */
+let turn: number | undefined;
+
+/** Each of the runtimes in turn, for what need not be repeated on all of them. */
+export function nextRuntime(): Runtime {
+  turn ??= expect.getState().testPath?.length ?? 0; // Files begin with different ones.
+  return runtimesToTest[turn++ % runtimesToTest.length] ?? "tsx";
+}
+
+/** What a test can use. */
 export interface LessonFixtures {
   /** The runtime of the scripts. */
   runtime: Runtime;
@@ -34,122 +37,87 @@ export interface LessonFixtures {
   virtualHost: string;
   /** Starts a script on the virtual host. If it is still running after the test, it is killed. */
   run(script: string, ...args: string[]): Program;
-  /** Starts a script twice: the second one when the first one is ready. */
-  runTwo(script: string, ready: string): Promise<Program[]>;
-  /** Starts a script with its output piped into a shell command. */
-  pipe(into: string, script: string, ...args: string[]): Program;
   /** Starts a script with other environment variables or another working directory. */
   runWith(options: ProgramOptions, script: string, ...args: string[]): Program;
 }
 
-/** A test of a lesson. */
-export type LessonTest = ReturnType<typeof lessonTest>;
-
-/**
- * Defines the same tests for every runtime.
- *
- * @param name the subject of the tests
- * @param define defines them with the given `test`
- */
-export function onEveryRuntime(name: string, define: (test: LessonTest) => void): void {
-  for (const runtime of runtimesToTest) {
-    describe(`${name}, on ${runtime}`, () => define(lessonTest(runtime)));
-  }
-}
-
-/**
- * Defines tests that need a private node, to stop it or to configure it. If RabbitMQ is not installed, they are skipped,
- * and their name says why.
- *
- * @param name the subject of the tests
- * @param define defines them, given the folder of RabbitMQ's programs
- */
-export function withOwnNode(name: string, define: (programs: string) => void): void {
-  const programs = findRabbitMQ();
-  if (programs) describe(name, () => define(programs));
-  else {describe.skip(`${name} (skipped: it needs a private broker, and RabbitMQ is not installed)`, () =>
-      define(""));}
-}
-
-/** Vitest's `test`, with {@linkcode LessonFixtures} for a runtime. https://vitest.dev/guide/test-context */
-function lessonTest(runtime: Runtime) {
-  return test.extend<LessonFixtures>({
-    runtime,
-    // deno-lint-ignore no-empty-pattern -- vitest reads the dependencies of a fixture from this pattern: none
+/** Vitest's `test`, with {@linkcode LessonFixtures}. https://vitest.dev/guide/test-context */
+function lessonTest(broker: () => Broker, runtime?: Runtime) {
+  return vitestTest.extend<LessonFixtures>({
+    // deno-lint-ignore no-empty-pattern -- vitest reads the names of fixtures from it: none
+    runtime: async ({}, use) => use(runtime ?? nextRuntime()),
+    // deno-lint-ignore no-empty-pattern -- as above
     virtualHost: async ({}, use) => {
-      const broker = inject("broker");
-      const url = await createVirtualHost(broker);
+      const url = await createVirtualHost(broker());
       await use(url);
-      await deleteVirtualHost(broker, url);
+      await deleteVirtualHost(broker(), url).catch(() => {}); // A test may have deleted it.
     },
-    runWith: async ({ virtualHost }, use) => {
+    runWith: async ({ virtualHost, runtime }, use) => {
       const programs: Program[] = [];
       await use(({ env, ...options }, script, ...args) => {
-        const program = runScript(runtime, script, args, {
-          ...options,
-          env: { AMQP_URL: virtualHost, ...env },
-        });
+        const all = { ...options, env: { AMQP_URL: virtualHost, ...env } };
+        const program = runScript(runtime, script, args, all);
         programs.push(program);
         return program;
       });
-      await killAll(programs);
-    },
-    pipe: async ({ virtualHost }, use) => {
-      const programs: Program[] = [];
-      await use((into, script, ...args) => {
-        const shell = ["bash", "-c", `set -o pipefail; "$@" | ${into}`, "bash"];
-        const program = new Program([
-          ...shell,
-          ...runtimes[runtime].command,
-          script,
-          ...args,
-        ], {
-          env: { AMQP_URL: virtualHost },
-        });
-        programs.push(program);
-        return program;
-      });
-      await killAll(programs);
+      await Promise.all(programs.map(kill));
     },
     run: async ({ runWith }, use) => {
       await use((script, ...args) => runWith({}, script, ...args));
     },
-    runTwo: async ({ run }, use) => {
-      await use(async (script, ready) => {
-        const first = run(script);
-        await first.prints(ready);
-        const second = run(script);
-        await second.prints(ready);
-        return [first, second];
-      });
-    },
   });
 }
 
+/** Defines tests, each on one of the runtimes in turn. */
+export const test = lessonTest(() => inject("broker"));
+export type LessonTest = typeof test;
+
+/** Defines the same tests for every runtime. */
+export function onEveryRuntime(name: string, define: (test: LessonTest) => void): void {
+  for (const runtime of runtimesToTest) {
+    const onRuntime = lessonTest(() => inject("broker"), runtime);
+    describe(`${name}, on ${runtime}`, () => define(onRuntime));
+  }
+}
+
 /**
- * Kills a program after the test, if it is still running.
+ * Defines tests on a private node, which they may stop and configure. Where RabbitMQ is not
+ * installed, they are skipped, and their name says why.
  *
- * @param program the program
- * @returns the program
+ * @param name the subject of the tests
+ * @param options the settings of the node
+ * @param define defines the tests, with the given `test` and the node
  */
+export function withOwnNode(
+  name: string,
+  options: Omit<Parameters<typeof startNode>[0], "programs">,
+  define: (test: LessonTest, node: () => RabbitMQNode) => void,
+): void {
+  const programs = findRabbitMQ() ?? "";
+  const title = programs ? name : `${name} (skipped: RabbitMQ is not installed here)`;
+  describe.skipIf(!programs)(title, () => {
+    let node: RabbitMQNode | undefined;
+    const running = () => node ?? expect.unreachable("the node is not running");
+    beforeAll(async () => {
+      node = await startNode({ ...options, programs });
+    });
+    afterAll(() => node?.stop());
+    define(lessonTest(() => ({ ...running(), prefix: "by-example-" })), running);
+  });
+}
+
+/** Kills a program after the test, if it is still running. */
 export function untilTestEnds(program: Program): Program {
-  onTestFinished(() => killAll([program]));
+  onTestFinished(() => kill(program));
   return program;
 }
 
-/** Kills programs, and waits until they have ended. */
-async function killAll(programs: Program[]): Promise<void> {
-  for (const program of programs) program.signal("SIGKILL");
-  await Promise.all(programs.map((program) => program.exitCode));
+async function kill(program: Program): Promise<void> {
+  program.signal("SIGKILL");
+  await program.exitCode;
 }
 
-/**
- * Opens a channel for what no lesson does, such as deleting a queue.
- *
- * @param url the address of the virtual host
- * @param work called with the channel, which is closed afterwards
- * @returns the result of `work`
- */
+/** Opens a channel for what no lesson does, such as deleting a queue, and closes it. */
 export async function onChannel<T>(
   url: string,
   work: (channel: ConfirmChannel) => Promise<T>,
@@ -162,27 +130,11 @@ export async function onChannel<T>(
   }
 }
 
-/**
- * Counts the ready messages in a queue, without the unacknowledged ones.
- *
- * @param url the address of the virtual host
- * @param queue the name of the queue
- * @returns their number
- */
-export function messagesOn(url: string, queue: string): Promise<number> {
-  return onChannel(
-    url,
-    async (channel) => (await channel.checkQueue(queue)).messageCount,
-  );
-}
+/** Counts the ready messages in a queue, without the unacknowledged ones. */
+export const messagesIn = (url: string, queue: string) =>
+  onChannel(url, async (channel) => (await channel.checkQueue(queue)).messageCount);
 
-/**
- * Counts how often workers with prefetch 1 have received a task and printed that it is done.
- *
- * @param workers the workers
- * @param task the text of the task
- * @returns the sum over all workers
- */
+/** Counts how often workers with prefetch 1 have received a task and printed that it is done. */
 export function timesDone(workers: Program[], task: string): number {
   const times = workers.map(({ stdout }) =>
     stdout.filter((line, i) =>
@@ -190,15 +142,4 @@ export function timesDone(workers: Program[], task: string): number {
     ).length
   );
   return times.reduce((sum, n) => sum + n);
-}
-
-/**
- * Lists the processes that have a folder in their environment or on their command line.
- *
- * @param folder the path of the folder
- * @returns the lines of `ps`
- */
-export function processesOf(folder: string): string[] {
-  const lines = execFileSync("ps", ["axeww"], { encoding: "utf8" }).split("\n");
-  return lines.filter((line) => line.includes(folder));
 }

@@ -1,27 +1,30 @@
-/** The runtimes for the tests in a file. */
-import { readdirSync } from "node:fs";
-import { basename, dirname } from "node:path";
-import { expect } from "vitest";
-import type { Runtime } from "../../scripts/lib/program.ts";
-import { chosenRuntimes, inTurn } from "./chosen-runtimes.ts";
+/** The runtimes to test: tsx and Deno, or those in RUNTIMES, as in RUNTIMES=node,bun. */
+import { spawnSync } from "node:child_process";
+import process from "node:process";
+import { type Runtime, runtimes } from "../../scripts/lib/program.ts";
 
-/** All chosen runtimes, or the one whose turn it is. */
-export const runtimesToTest = inTurn ? runtimeInTurn() : chosenRuntimes;
+export const runtimesToTest = (process.env.RUNTIMES || "tsx,deno").split(",").map(
+  (name): Runtime => {
+    if (name === "tsx" || name === "deno" || name === "node" || name === "bun") {
+      return name;
+    }
+    throw new Error(`RUNTIMES=${name}: it may contain tsx, deno, node and bun`);
+  },
+);
 
-/** Deals the runtimes out to the files of tests, in alphabetical order. */
-function runtimeInTurn(): Runtime[] {
-  const { testPath = "" } = expect.getState();
-  const files = readdirSync(dirname(testPath)).sort();
-  const i = files.indexOf(basename(testPath)) % chosenRuntimes.length;
-  return chosenRuntimes.slice(i, i + 1);
-}
-
-/**
- * Cycles through these runtimes, for what need not be repeated on each of them.
- *
- * @param i a non-negative integer
- * @returns one of the runtimes
- */
-export function runtimeAt(i: number): Runtime {
-  return runtimesToTest[i % runtimesToTest.length] ?? "tsx";
+/** Checks that these runtimes are installed. @throws Error that says how to get them */
+export function checkRuntimes(): void {
+  for (const runtime of runtimesToTest) {
+    const [program = ""] = runtimes[runtime].command;
+    const { status, stdout } = spawnSync(program, ["--version"], { encoding: "utf8" });
+    const [, major = 0, minor = 0] = /(\d+)\.(\d+)/.exec(stdout ?? "") ?? [];
+    const isOld = runtime === "node" && Number(major) + Number(minor) / 100 < 22.18;
+    if (status === 0 && !isOld) continue;
+    throw new Error(
+      `${runtime} is not installed${
+        isOld ? ", or older than 22.18" : ""
+      }. To fetch it ` +
+        "for one run: npx --package node@24 --package bun -- npm test",
+    );
+  }
 }
