@@ -2,15 +2,19 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import process from "node:process";
-import { brokerAddresses } from "../../shared/broker-address.ts";
+import { brokerAddresses } from "../../shared/address.ts";
 import { findRabbitMQ, type RabbitMQNode, startNode } from "./rabbitmq-node.ts";
 
 /** A broker on which to create virtual hosts. */
 export interface Broker {
-  /** The address of the broker, for AMQP_URL. */
+  /** Its address, for AMQP_URL, without a virtual host. */
   url: string;
   /** The address of its management API. */
   managementUrl: string;
+  /** The user and the password for the API, with a colon between them. */
+  login?: string;
+  /** How to name it to a person, without a password. */
+  where?: string;
   /** The prefix of the names of the virtual hosts of this run. */
   prefix: string;
   /** The node, if it is private: it may then be stopped. */
@@ -18,8 +22,8 @@ export interface Broker {
 }
 
 /**
- * Starts a private node if RabbitMQ is installed. If not, it uses the broker at AMQP_URL, from the environment or .env
- * (default: amqp://localhost), with the management API at MANAGEMENT_URL (default: port 15672 of the same host).
+ * Starts a private node if RabbitMQ is installed. If not, it uses the broker at AMQP_URL,
+ * with the management API at MANAGEMENT_URL (default: port 15672 of the same host).
  *
  * @param signal aborts the start of the node
  * @returns the broker, ready for connections
@@ -32,19 +36,22 @@ export async function getBroker(signal?: AbortSignal): Promise<Broker> {
     const node = await startNode({ programs, signal });
     return { url: node.url, managementUrl: node.managementUrl, prefix, node };
   }
-  const [url] = brokerAddresses();
+  const [{ where, options }] = brokerAddresses();
+  const { protocol, hostname = "", port, username = "", password = "" } = options;
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  const user = [username, password].map(encodeURIComponent).join(":");
   const broker = {
-    url: url.href,
+    url: `${protocol}://${user}@${host}:${port}`,
+    managementUrl: process.env.MANAGEMENT_URL || `http://${host}:15672`,
+    login: `${username}:${password}`,
+    where,
     prefix,
-    managementUrl: process.env.MANAGEMENT_URL || `http://${url.hostname}:15672`,
   };
   try {
     await callManagement(broker, "GET", "overview");
   } catch (error) {
-    throw new Error(
-      `RabbitMQ is not installed. ${error instanceof Error ? error.message : error}`,
-      { cause: error },
-    );
+    const reason = error instanceof Error ? error.message : error;
+    throw new Error(`RabbitMQ is not installed. ${reason}`, { cause: error });
   }
   return broker;
 }
@@ -59,9 +66,7 @@ export async function getBroker(signal?: AbortSignal): Promise<Broker> {
 export async function createVirtualHost(broker: Broker): Promise<string> {
   const name = broker.prefix + randomBytes(4).toString("hex");
   await callManagement(broker, "PUT", `vhosts/${name}`);
-  const url = new URL(broker.url);
-  url.pathname = name;
-  return url.href;
+  return `${broker.url}/${name}`;
 }
 
 /**
@@ -71,11 +76,11 @@ export async function createVirtualHost(broker: Broker): Promise<string> {
  * @param url the address of the virtual host, from {@linkcode createVirtualHost}
  */
 export async function deleteVirtualHost(broker: Broker, url: string): Promise<void> {
-  await callManagement(broker, "DELETE", `vhosts${new URL(url).pathname}`);
+  await callManagement(broker, "DELETE", `vhosts${url.slice(broker.url.length)}`);
 }
 
 /**
- * Releases a broker: stops a private node, or deletes the remaining virtual hosts of this run.
+ * Releases a broker: stops a private node, or deletes the virtual hosts of this run.
  *
  * @param broker the broker, from {@linkcode getBroker}
  */
@@ -92,7 +97,7 @@ export async function leaveBroker(broker: Broker): Promise<void> {
 /**
  * Calls RabbitMQ's management API. https://www.rabbitmq.com/docs/http-api-reference
  *
- * @param broker the broker
+ * @param broker the address of the API, and the login, by default guest's
  * @param method the HTTP method
  * @param path the path after /api/
  * @param body the request body, sent as JSON
@@ -100,33 +105,29 @@ export async function leaveBroker(broker: Broker): Promise<void> {
  * @throws Error if the API cannot be reached, or responds with an error
  */
 export async function callManagement(
-  broker: Pick<Broker, "url" | "managementUrl">,
+  { managementUrl, login = "guest:guest" }: Pick<Broker, "managementUrl" | "login">,
   method: string,
   path: string,
   body?: unknown,
 ): Promise<unknown> {
-  const { username, password } = new URL(broker.url);
-  const user = username
-    ? `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-    : "guest:guest";
-  const response = await fetch(`${broker.managementUrl}/api/${path}`, {
+  const response = await fetch(`${managementUrl}/api/${path}`, {
     method,
     body: body === undefined ? undefined : JSON.stringify(body),
     headers: {
-      // RabbitMQ 4.3 closes an idle connection after 5 s. A call that reused it at that moment would fail.
+      // RabbitMQ 4.3 closes an idle connection after 5 s, perhaps just before its reuse.
       connection: "close",
       "content-type": "application/json",
-      authorization: `Basic ${Buffer.from(user).toString("base64")}`,
+      authorization: `Basic ${Buffer.from(login).toString("base64")}`,
     },
   }).catch(() => {
     throw new Error(
-      `No management API responds at ${broker.managementUrl}. MANAGEMENT_URL sets its address.`,
+      `No management API responds at ${managementUrl}. MANAGEMENT_URL sets its address.`,
     );
   });
   const text = await response.text();
   if (!response.ok) {
     throw new Error(
-      `${method} ${broker.managementUrl}/api/${path} responded ${response.status}: ${text}`,
+      `${method} ${managementUrl}/api/${path} responded ${response.status}: ${text}`,
     );
   }
   return text ? JSON.parse(text) : undefined;

@@ -1,17 +1,19 @@
 /**
- * Cleans up after this process, even if it is killed (-9, or Ctrl-C on a test run): a shell notices that its standard input
- * has ended, and runs the remaining commands.
+ * Cleans up after this process, even if it is killed (-9): a shell notices that its
+ * standard input has ended, and runs the remaining commands.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 
 const commands = new Set<string>();
 let shell: ChildProcess | undefined;
 
 /**
- * Registers a shell command to run when this process has ended, however it ended. The latest command runs first.
+ * Registers a shell command to run when this process has ended, however it ended. The
+ * latest command runs first.
  *
  * @param command a command for bash, on one line
  * @returns a function that cancels it
@@ -53,4 +55,22 @@ export function temporaryFolder(name: string): { path: string; remove(): void } 
       cancel();
     },
   };
+}
+
+/**
+ * Calls a function when Ctrl-C, SIGTERM or a closed terminal asks the program to end.
+ * https://nodejs.org/api/process.html#signal-events
+ *
+ * @param leave called for the first signal
+ * @param hurry called for a later one, to end at once. npm and tsx pass on a Ctrl-C that
+ *   has already arrived, so a signal within 100 ms is the same one.
+ */
+export function onStopSignal(leave: () => void, hurry: () => void): void {
+  let first = 0;
+  const stop = () => {
+    if (first && Date.now() - first > 100) return hurry();
+    if (!first) leave();
+    first ||= Date.now();
+  };
+  process.on("SIGINT", stop).on("SIGTERM", stop).on("SIGHUP", stop);
 }
