@@ -13,13 +13,7 @@ import { end, warn } from "../shared/errors.ts";
 import { onStopSignal } from "./lib/clean-up.ts";
 import { startCluster } from "./lib/cluster.ts";
 import { root } from "./lib/program.ts";
-import {
-  accepts,
-  findRabbitMQ,
-  portsOf,
-  type RabbitMQNode,
-  startNode,
-} from "./lib/rabbitmq-node.ts";
+import { accepts, findRabbitMQ, portsOf, startNode } from "./lib/rabbitmq-node.ts";
 
 const { nodes: size, port } = yargs(process.argv.slice(2)).locale("en").strict()
   .version(false)
@@ -45,13 +39,12 @@ const { nodes: size, port } = yargs(process.argv.slice(2)).locale("en").strict()
 
 const isCluster = size > 1;
 const ports = [port, port + 1, port + 2].slice(0, size);
-const AMQP_URL = ports.map((port) => `amqp://localhost:${port}`).join();
+const { ui, epmd } = portsOf(port);
 const folder = join(root, ".rabbitmq");
 const command = `npm run broker -- ${isCluster ? "--nodes 3 " : ""}--port`;
-const beside = `${command} ${port > 34_000 ? 5772 : port + 100}`;
-
+let left = size; // How many nodes are running.
 const stopping = new AbortController();
-onStopSignal(() => stopping.abort(), () => process.exit(1)); // clean-up.ts kills it.
+onStopSignal(() => stopping.abort());
 try {
   await checkPorts();
   const programs = findRabbitMQ() ??
@@ -59,62 +52,60 @@ try {
   console.log(isCluster ? "Starting three nodes ..." : "Starting RabbitMQ ...");
   const options = { programs, folder, port, signal: stopping.signal };
   const broker = isCluster ? await startCluster(options) : await startNode(options);
+  stopping.signal.throwIfAborted();
+  stopping.signal.addEventListener("abort", () => console.log("Stopping RabbitMQ ..."));
   const nodes = "nodes" in broker ? broker.nodes : [broker];
-  printUsage(nodes);
+  printUsage(nodes.map((node) => node.pid()));
   const ended = nodes.map((node, i) => node.ended().then(() => reportEnd(i)));
-  stopping.signal.addEventListener("abort", async () => {
-    console.log("Stopping RabbitMQ ...");
-    await broker.stop();
-    process.exit(0);
-  });
+  stopping.signal.addEventListener("abort", broker.stop);
   await Promise.all(ended);
-  if (!stopping.signal.aborted) {
-    await broker.stop(); // Also ends the Erlang port mapper.
-    end(`RabbitMQ is no longer running. Its log: ${folder}`);
-  }
+  await broker.stop(); // Also ends epmd.
+  if (!stopping.signal.aborted) end(`RabbitMQ has stopped. Its log is in ${folder}`);
+  process.exit(0);
 } catch (error) {
   if (stopping.signal.aborted) process.exit(0);
   end(error instanceof Error ? error.message : String(error));
 }
 
 /** Prints what is running, and how to use it. */
-function printUsage(nodes: RabbitMQNode[]): void {
-  nodes.forEach((node, i) => {
+function printUsage(pids: number[]): void {
+  pids.forEach((pid, i) => {
     const name = isCluster ? `Node ${i + 1}` : "RabbitMQ";
-    console.log(`${name}: amqp://localhost:${node.port}, process ${node.pid()}`);
+    console.log(`${name}: amqp://localhost:${port + i}, process ${pid}`);
   });
-  const { ui } = portsOf(port);
   console.log(`Management UI: http://localhost:${ui} (user guest, password guest)`);
   if (isCluster || port !== 5672) {
     console.log("To use it for the lessons, run this in the other terminals:");
-    console.log(`export AMQP_URL=${AMQP_URL}`);
+    console.log(`export AMQP_URL=${ports.map((n) => `amqp://localhost:${n}`)}`);
   }
   console.log("To stop it, press CTRL+C");
 }
 
-let left = size;
-/** Says that a node has ended, although nobody has stopped it. */
+/** Says that one of three nodes has ended, although nobody has stopped it. */
 function reportEnd(i: number): void {
   left--;
   if (stopping.signal.aborted || left === 0) return;
   const rest = left === 1
-    ? "1 of 3 is left, not a majority: quorum queues wait."
-    : "2 of 3 are left, a majority: quorum queues continue.";
+    ? "1 of 3 is left, which is not a majority: quorum queues wait."
+    : "2 of 3 are left, which is a majority: quorum queues continue.";
   warn(`Node ${i + 1} has stopped. ${rest}`);
-  console.log(`To start it again, press CTRL+C, and run: ${command} ${port}`);
+  console.log("To start it again, stop all with CTRL+C, and run the same command.");
 }
 
 /** Ends the program, in one line, if a port that it needs is in use. */
 async function checkPorts(): Promise<void> {
-  for (const n of [...ports, portsOf(port).epmd, ...ports.map((n) => portsOf(n).ui)]) {
+  for (const n of [...ports, epmd, ...ports.map((n) => portsOf(n).ui)]) {
     if (!await accepts(n)) continue;
-    const what = ports.includes(n) ? await identify(n) : undefined;
-    end(`${what ?? `Another program uses port ${n}.`} To run one beside it: ${beside}`);
+    const what = ports.includes(n) && await identify(n) ||
+      `Another program uses port ${n}.`;
+    end(
+      `${what} To run one beside it: ${command} ${port > 34_000 ? 5772 : port + 100}`,
+    );
   }
 }
 
-/** Describes the broker on a port; returns undefined if it is not an AMQP broker. */
-async function identify(port: number): Promise<string | undefined> {
+/** Describes the broker on a port; returns "" if it is not an AMQP broker. */
+async function identify(port: number): Promise<string> {
   const url = `amqp://localhost:${port}`;
   try {
     const connection = await connect(url, { timeout: 3000 });
@@ -123,7 +114,7 @@ async function identify(port: number): Promise<string | undefined> {
     const how = port === 5672 ? "" : `, with AMQP_URL=${url}`;
     return `${product} ${version} is running on port ${port}: the lessons can use it${how}.`;
   } catch (error) {
-    if (!String(error).includes("ACCESS_REFUSED")) return undefined;
+    if (!String(error).includes("ACCESS_REFUSED")) return "";
     return `RabbitMQ is running on port ${port}, but refuses the user guest: ` +
       "the lessons can use it if AMQP_URL has a user and password.";
   }

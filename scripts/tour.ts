@@ -20,17 +20,15 @@ import {
 import { onStopSignal } from "./lib/clean-up.ts";
 import { type Program, runScript } from "./lib/program.ts";
 
+type Role = "producer" | "consumer";
 interface Lesson {
   title: string;
+  /** The folder of its scripts. */
+  folder: string;
   /** The path of a message as a picture, and what to look for in the output. */
   text: string;
   /** The scripts to start, in order. */
-  steps: [
-    role: "producer" | "consumer",
-    name: string,
-    script: string,
-    ...args: string[],
-  ][];
+  steps: [role: Role, name: string, script: string, ...args: string[]][];
   /** How many lines each consumer prints. "worker" is worker 1 and worker 2. */
   receives: Record<string, number>;
 }
@@ -38,19 +36,21 @@ interface Lesson {
 const lessons: Lesson[] = [
   {
     title: "1  Hello World",
+    folder: "01-hello",
     text: `
    (send) ─→ {default exchange} ─→ [hello] ─→ (receive)
 
    No consumer is running when the message is sent. The message waits in
    the queue until one starts.`,
     steps: [
-      ["producer", "send", "01-hello/send.ts"],
-      ["consumer", "receive", "01-hello/receive.ts"],
+      ["producer", "send", "send.ts"],
+      ["consumer", "receive", "receive.ts"],
     ],
     receives: { receive: 1 },
   },
   {
     title: "2  Work queues",
+    folder: "02-work-queues",
     text: `
    (new-task) ─→ {default exchange} ─→ [task_queue] ─┬─→ (worker 1)
                                                      └─→ (worker 2)
@@ -58,30 +58,32 @@ const lessons: Lesson[] = [
    Two workers share the tasks. The worker with the long task gets no other
    task until it has finished.`,
     steps: [
-      ["consumer", "worker 1", "02-work-queues/worker.ts"],
-      ["consumer", "worker 2", "02-work-queues/worker.ts"],
-      ["producer", "new-task", "02-work-queues/new-task.ts", "a long task...."],
-      ["producer", "new-task", "02-work-queues/new-task.ts", "first."],
-      ["producer", "new-task", "02-work-queues/new-task.ts", "second."],
+      ["consumer", "worker 1", "worker.ts"],
+      ["consumer", "worker 2", "worker.ts"],
+      ["producer", "new-task", "new-task.ts", "a long task...."],
+      ["producer", "new-task", "new-task.ts", "first."],
+      ["producer", "new-task", "new-task.ts", "second."],
     ],
     receives: { worker: 6 }, // "Received" and "Done".
   },
   {
     title: "3  Publish/Subscribe",
+    folder: "03-pubsub",
     text: `
    (emit-log) ─→ {logs} ─┬─→ [a queue] ─→ (logs 1)
                          └─→ [a queue] ─→ (logs 2)
 
    Each subscriber has its own queue and gets a copy of every message.`,
     steps: [
-      ["consumer", "logs 1", "03-pubsub/receive-logs.ts"],
-      ["consumer", "logs 2", "03-pubsub/receive-logs.ts"],
-      ["producer", "emit-log", "03-pubsub/emit-log.ts"],
+      ["consumer", "logs 1", "receive-logs.ts"],
+      ["consumer", "logs 2", "receive-logs.ts"],
+      ["producer", "emit-log", "emit-log.ts"],
     ],
     receives: { "logs 1": 1, "logs 2": 1 },
   },
   {
     title: "4  Routing",
+    folder: "04-routing",
     text: `
    (emit-log) ─→ {direct_logs} ─┬─ error ────────────────→ [a queue] ─→ (errors)
                                 └─ info, warning, error ─→ [a queue] ─→ (all)
@@ -89,15 +91,16 @@ const lessons: Lesson[] = [
    One consumer wants errors, the other wants everything. Each receives
    only the messages that match its bindings.`,
     steps: [
-      ["consumer", "errors", "04-routing/receive-logs.ts", "error"],
-      ["consumer", "all", "04-routing/receive-logs.ts", "info", "warning", "error"],
-      ["producer", "emit-log", "04-routing/emit-log.ts", "info", "all is well"],
-      ["producer", "emit-log", "04-routing/emit-log.ts", "error", "disk full"],
+      ["consumer", "errors", "receive-logs.ts", "error"],
+      ["consumer", "all", "receive-logs.ts", "info", "warning", "error"],
+      ["producer", "emit-log", "emit-log.ts", "info", "all is well"],
+      ["producer", "emit-log", "emit-log.ts", "error", "disk full"],
     ],
     receives: { errors: 1, all: 2 },
   },
   {
     title: "5  Topics",
+    folder: "05-topics",
     text: `
    (emit-log) ─→ {topic_logs} ─┬─ kern.* ─────→ [a queue] ─→ (kern.*)
                                ├─ #.critical ─→ [a queue] ─→ (#.critical)
@@ -106,20 +109,20 @@ const lessons: Lesson[] = [
    In a pattern, * matches exactly one word and # matches zero or more words.
    The routing key kern.critical matches all three patterns.`,
     steps: [
-      ["consumer", "kern.*", "05-topics/receive-logs.ts", "kern.*"],
-      ["consumer", "#.critical", "05-topics/receive-logs.ts", "#.critical"],
-      ["consumer", "#", "05-topics/receive-logs.ts", "#"],
+      ["consumer", "kern.*", "receive-logs.ts", "kern.*"],
+      ["consumer", "#.critical", "receive-logs.ts", "#.critical"],
+      ["consumer", "#", "receive-logs.ts", "#"],
       [
         "producer",
         "emit-log",
-        "05-topics/emit-log.ts",
+        "emit-log.ts",
         "app.db.critical",
         "no connection",
       ],
       [
         "producer",
         "emit-log",
-        "05-topics/emit-log.ts",
+        "emit-log.ts",
         "kern.critical",
         "a kernel error",
       ],
@@ -128,6 +131,7 @@ const lessons: Lesson[] = [
   },
   {
     title: "6  RPC",
+    folder: "06-rpc",
     text: `
    (client) ─→ {default exchange} ─→ [rpc_queue] ─→ (server)
       ↑                                                │
@@ -136,8 +140,8 @@ const lessons: Lesson[] = [
    Three requests are outstanding at once. The replies arrive in one callback
    queue, and their correlation ids match them to the requests.`,
     steps: [
-      ["consumer", "server", "06-rpc/server.ts"],
-      ["producer", "client", "06-rpc/client.ts", "30", "10", "200"],
+      ["consumer", "server", "server.ts"],
+      ["producer", "client", "client.ts", "30", "10", "200"],
     ],
     receives: { server: 3 },
   },
@@ -183,7 +187,7 @@ onStopSignal(() => {
   stopping.abort();
   keyboard?.close();
   for (const [, program] of programs) program.signal("SIGINT");
-}, () => process.exit(1)); // clean-up.ts kills the programs and the node.
+});
 
 let broker: Broker | undefined;
 let exitCode = 0;
@@ -207,12 +211,11 @@ try {
     }
     await play(lesson, virtualHost);
   }
-  const [page] = chosen[0]?.steps[0]?.[2].split("/") ?? [];
   const command = isDeno ? "deno task broker" : "npm run broker";
-  console.log(`\n${dim("─".repeat(72))}\n\nAll of this was real. Your turn:`);
-  if (broker.node) console.log(`   in one terminal, run ${bold(command)}`);
+  console.log(`\n${dim("─".repeat(72))}\n\nYour turn.`);
+  if (broker.node) console.log(`In one terminal, run a broker: ${bold(command)}`);
   console.log(
-    `   in other terminals, run the commands in ${bold(`${page}/README.md`)}`,
+    `In others, run the commands in ${bold(`${chosen[0]?.folder}/README.md`)}`,
   );
 } catch (error) {
   exitCode = 1;
@@ -230,7 +233,7 @@ async function play(lesson: Lesson, AMQP_URL: string): Promise<void> {
   console.log(`${painted(text.slice(1))}\n`);
   await timeToRead(2000);
   programs = [];
-  for (const step of steps) await run(step, AMQP_URL);
+  for (const step of steps) await run(step, lesson.folder, AMQP_URL);
   const wrong = () => Object.entries(receives).find(([name, n]) => count(name) !== n);
   for (let i = 0; i < 400 && wrong(); i++) await sleep(50, undefined, { signal });
   const [name, n] = wrong() ?? [];
@@ -248,17 +251,20 @@ function count(name: string): number {
 
 /** Starts a script, and waits until a consumer is ready or a producer has ended. */
 async function run(
-  [role, name, script, ...args]: Lesson["steps"][number],
+  [role, name, file, ...args]: Lesson["steps"][number],
+  folder: string,
   AMQP_URL: string,
 ): Promise<void> {
+  const script = `${folder}/${file}`;
   const label = bold(styleText(colors[role], name.padEnd(10)));
-  const words = args.map((arg) => /^[\w.-]+$/.test(arg) ? arg : `"${arg}"`).join(" ");
-  const command = isDeno ? "deno run -NER" : "npx tsx"; // -N: --allow-net, and so on.
-  console.log(`${label} ${dim("$")} ${bold(`${command} ${script} ${words}`.trim())}`);
+  const words = args.map((arg) => /^[\w.-]+$/.test(arg) ? arg : `"${arg}"`);
+  const runner = isDeno ? "deno run -NER" : "npx tsx"; // -N: --allow-net, and so on.
+  console.log(`${label} ${dim("$")} ${bold([runner, script, ...words].join(" "))}`);
   await timeToRead(400);
+  const onLine = (line: string) => console.log(`${label} ${dim("|")} ${line}`);
   const program = runScript(isDeno ? "deno" : "tsx", script, args, {
     env: { AMQP_URL },
-    onLine: (line) => console.log(`${label} ${dim("|")} ${line}`),
+    onLine,
   });
   programs.push([name, program]);
   if (role === "consumer") await program.prints(/^\[[*x]\] (Waiting|Awaiting) /);

@@ -22,12 +22,9 @@ export interface Broker {
 }
 
 /**
- * Starts a private node if RabbitMQ is installed. If not, it uses the broker at AMQP_URL,
- * with the management API at MANAGEMENT_URL (default: port 15672 of the same host).
- *
- * @param signal aborts the start of the node
- * @returns the broker, ready for connections
- * @throws Error if RabbitMQ is not installed and no management API answers
+ * Starts a private node if RabbitMQ is installed; the signal aborts the start. If it is
+ * not, returns the broker at AMQP_URL, with the management API at MANAGEMENT_URL (default:
+ * port 15672 of the same host). Throws an error if this API does not answer.
  */
 export async function getBroker(signal?: AbortSignal): Promise<Broker> {
   const prefix = `by-example-${randomBytes(6).toString("hex")}-`;
@@ -57,11 +54,8 @@ export async function getBroker(signal?: AbortSignal): Promise<Broker> {
 }
 
 /**
- * Creates a virtual host, which isolates its queues and exchanges from all others.
- * https://www.rabbitmq.com/docs/vhosts
- *
- * @param broker the broker
- * @returns its address, for AMQP_URL
+ * Creates a virtual host, which isolates its queues and exchanges from all others, and
+ * returns its address, for AMQP_URL. https://www.rabbitmq.com/docs/vhosts
  */
 export async function createVirtualHost(broker: Broker): Promise<string> {
   const name = broker.prefix + randomBytes(4).toString("hex");
@@ -69,21 +63,12 @@ export async function createVirtualHost(broker: Broker): Promise<string> {
   return `${broker.url}/${name}`;
 }
 
-/**
- * Deletes a virtual host and everything in it.
- *
- * @param broker the broker
- * @param url the address of the virtual host, from {@linkcode createVirtualHost}
- */
+/** Deletes a virtual host from {@linkcode createVirtualHost}, and everything in it. */
 export async function deleteVirtualHost(broker: Broker, url: string): Promise<void> {
   await callManagement(broker, "DELETE", `vhosts${url.slice(broker.url.length)}`);
 }
 
-/**
- * Releases a broker: stops a private node, or deletes the virtual hosts of this run.
- *
- * @param broker the broker, from {@linkcode getBroker}
- */
+/** Stops a private node, or deletes the virtual hosts of this run on another broker. */
 export async function leaveBroker(broker: Broker): Promise<void> {
   if (broker.node) return await broker.node.stop();
   const all = await callManagement(broker, "GET", "vhosts?columns=name");
@@ -95,14 +80,9 @@ export async function leaveBroker(broker: Broker): Promise<void> {
 }
 
 /**
- * Calls RabbitMQ's management API. https://www.rabbitmq.com/docs/http-api-reference
- *
- * @param broker the address of the API, and the login, by default guest's
- * @param method the HTTP method
- * @param path the path after /api/
- * @param body the request body, sent as JSON
- * @returns the response body, parsed as JSON; undefined if it is empty
- * @throws Error if the API cannot be reached, or responds with an error
+ * Calls RabbitMQ's management API with a path after /api/, and a body, which is sent as
+ * JSON. Returns the parsed response body, or undefined if it is empty. Throws an error if
+ * the API does not respond, or with one. https://www.rabbitmq.com/docs/http-api-reference
  */
 export async function callManagement(
   { managementUrl, login = "guest:guest" }: Pick<Broker, "managementUrl" | "login">,

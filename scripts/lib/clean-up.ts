@@ -12,11 +12,8 @@ const commands = new Set<string>();
 let shell: ChildProcess | undefined;
 
 /**
- * Registers a shell command to run when this process has ended, however it ended. The
- * latest command runs first.
- *
- * @param command a command for bash, on one line
- * @returns a function that cancels it
+ * Registers a command for bash, on one line, to run when this process has ended, however
+ * it ended. The latest command runs first. Returns a function that cancels it.
  */
 export function runAfterExit(command: string): () => void {
   if (!shell) {
@@ -40,10 +37,8 @@ export function runAfterExit(command: string): () => void {
 }
 
 /**
- * Creates a temporary folder, which is removed when this process has ended.
- *
- * @param name the prefix of its name
- * @returns its path, and a function that removes it now
+ * Creates a temporary folder, which is removed when this process has ended. Takes the
+ * beginning of its name, and returns its path and a function that removes it now.
  */
 export function temporaryFolder(name: string): { path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), name));
@@ -58,17 +53,14 @@ export function temporaryFolder(name: string): { path: string; remove(): void } 
 }
 
 /**
- * Calls a function when Ctrl-C, SIGTERM or a closed terminal asks the program to end.
- * https://nodejs.org/api/process.html#signal-events
- *
- * @param leave called for the first signal
- * @param hurry called for a later one, to end at once. npm and tsx pass on a Ctrl-C that
- *   has already arrived, so a signal within 100 ms is the same one.
+ * Calls a function when Ctrl-C, SIGTERM or a closed terminal asks the program to end. A
+ * later signal ends it at once. https://nodejs.org/api/process.html#signal-events
  */
-export function onStopSignal(leave: () => void, hurry: () => void): void {
+export function onStopSignal(leave: () => void): void {
   let first = 0;
   const stop = () => {
-    if (first && Date.now() - first > 100) return hurry();
+    // npm and tsx pass on a Ctrl-C that has already arrived.
+    if (first && Date.now() - first > 100) process.exit(1);
     if (!first) leave();
     first ||= Date.now();
   };

@@ -58,12 +58,7 @@ export class Program {
   readonly #name: string;
   #ended = false;
 
-  /**
-   * Starts the program.
-   *
-   * @param command the program and its arguments
-   * @param options its environment, its working directory, and a callback for its lines
-   */
+  /** Starts the program, with its arguments. */
   constructor(command: string[], options: ProgramOptions = {}) {
     const [file = "", ...args] = command;
     this.#name = command.join(" ");
@@ -91,12 +86,8 @@ export class Program {
   }
 
   /**
-   * Waits for a line on standard output.
-   *
-   * @param expected the whole line, or a pattern that matches it
-   * @param times how many times it must be printed
-   * @param seconds how long to wait, in seconds
-   * @throws Error with the output of the program, if the line is not printed
+   * Waits until a line on standard output equals a text or matches a pattern, several
+   * times if need be. Throws an error with all output after a number of seconds.
    */
   prints(expected: string | RegExp, times = 1, seconds = 20): Promise<void> {
     return this.#waitFor(this.stdout, expected, times, seconds);
@@ -129,11 +120,8 @@ export class Program {
   }
 
   /**
-   * Waits until the program has ended.
-   *
-   * @param expected the exit code it must have; by default, any
-   * @param seconds how long to wait, in seconds
-   * @throws Error with its output, if it does not end, or not with this code
+   * Waits until the program has ended. Throws an error with all output if it does not, or
+   * with another exit code than the expected one, if any.
    */
   async exits(expected?: number, seconds = 60): Promise<void> {
     await this.#until(() => this.#ended, "ending", seconds);
@@ -164,15 +152,7 @@ export class Program {
   }
 }
 
-/**
- * Starts a script of the project.
- *
- * @param runtime the runtime to start it with
- * @param script its path in the project
- * @param args its arguments
- * @param options its environment, its working directory, and a callback for its lines
- * @returns the running script
- */
+/** Starts a script of the project, given its path there, with arguments. */
 export function runScript(
   runtime: Runtime,
   script: string,
@@ -181,8 +161,6 @@ export function runScript(
 ): Program {
   // Bun removes a "--" right after the script.
   const words = runtime === "bun" && args[0] === "--" ? ["--", ...args] : args;
-  return new Program(
-    [...runtimes[runtime].command, join(root, script), ...words],
-    options,
-  );
+  const command = [...runtimes[runtime].command, join(root, script), ...words];
+  return new Program(command, options);
 }

@@ -2,15 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { delimiter, join, resolve } from "node:path";
@@ -34,15 +26,13 @@ const WRAPPER_FOLDERS = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 const LOOPBACK_ONLY = "-kernel inet_dist_use_interface {127,0,0,1}";
 
 /**
- * Finds RabbitMQ's programs: in $RABBITMQ_HOME/sbin if that is set, or else on PATH and
- * where packages install them.
- *
- * @returns the folder of rabbitmq-server, or undefined if RabbitMQ is not installed
- * @throws Error if RABBITMQ_HOME is set, but does not contain it
+ * Returns the folder of RabbitMQ's programs: $RABBITMQ_HOME/sbin if that is set, or else
+ * one on PATH or of a package; undefined if RabbitMQ is not installed. Throws an error if
+ * RABBITMQ_HOME does not contain it.
  */
 export function findRabbitMQ(): string | undefined {
   const home = process.env.RABBITMQ_HOME;
-  const has = (folder: string) => existsSync(join(folder, "rabbitmq-server"));
+  const has = (folder: string) => fs.existsSync(join(folder, "rabbitmq-server"));
   if (home) {
     const folder = resolve(home, "sbin");
     if (has(folder)) return folder;
@@ -54,25 +44,18 @@ export function findRabbitMQ(): string | undefined {
 }
 
 /**
- * Returns the ports of a node, which follow from its AMQP port. "epmd" is the Erlang port
- * mapper, which tells nodes and rabbitmqctl where the nodes are. A cluster uses that of
- * its first node. https://www.rabbitmq.com/docs/networking#ports
- *
- * @param amqp the AMQP port, at most 35,000
- * @returns the ports, by what they are for
+ * Returns the ports of a node, which follow from its AMQP port, at most 35,000. "epmd" is
+ * the Erlang port mapper, which tells nodes and rabbitmqctl where the nodes are. A cluster
+ * uses that of its first node. https://www.rabbitmq.com/docs/networking#ports
  */
 export function portsOf(amqp: number) {
   return { amqp, epmd: amqp + 5000, ui: amqp + 10_000, distribution: amqp + 20_000 };
 }
 
 /**
- * Returns the environment in which rabbitmqctl finds a node, without the settings of
- * other RabbitMQ and Erlang installations. https://www.rabbitmq.com/docs/cli#node-names
- *
- * @param home the folder of .erlang.cookie, the secret of the nodes and rabbitmqctl
- * @param port the AMQP port of the node
- * @param epmd the port of its Erlang port mapper
- * @returns the variables and their values
+ * Returns the environment in which rabbitmqctl finds a node, without the settings of other
+ * installations: the folder of .erlang.cookie, which is the secret of the nodes, the AMQP
+ * port, and that of epmd. https://www.rabbitmq.com/docs/cli#node-names
  */
 export function controlEnvironment(home: string, port: number, epmd: number) {
   const others = Object.entries(process.env).filter(([name]) =>
@@ -114,12 +97,9 @@ export interface NodeOptions {
 export type RabbitMQNode = ReturnType<typeof prepareNode>;
 
 /**
- * Starts a node on the loopback addresses, with its own data folder, home and name.
- * https://www.rabbitmq.com/docs/configure#supported-environment-variables
- *
- * @param options the folder of RabbitMQ's programs, and what differs from the defaults
- * @returns the node, as soon as it has started
- * @throws Error with the reason or the end of its log, if it does not start
+ * Starts a node on the loopback addresses, with its own data folder, home and name, and
+ * returns it as soon as it has started. Throws an error with the reason, or the end of its
+ * log. https://www.rabbitmq.com/docs/configure#supported-environment-variables
  */
 export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
   const { nodes: [node], stop } = await startNodes(1, options);
@@ -128,15 +108,10 @@ export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
 }
 
 /**
- * Starts nodes side by side. If there are several, they form a cluster: they find each
- * other through their rabbitmq.conf.
+ * Starts nodes side by side, the first one on the given port and each other one on the
+ * next. They find each other through their rabbitmq.conf. Returns them, and a function
+ * that stops all processes, as soon as all have started; throws as {@linkcode startNode}.
  * https://www.rabbitmq.com/docs/cluster-formation#peer-discovery-classic-config
- *
- * @param size how many nodes
- * @param options as for {@linkcode startNode}; `port` is the first node's, and each other
- *   node uses the next one
- * @returns the nodes, as soon as all have started, and a function that stops them
- * @throws Error with the reason or the end of a log, if one does not start
  */
 export async function startNodes(
   size: number,
@@ -206,8 +181,8 @@ function prepareNode(
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `${LOOPBACK_ONLY} +sbwt very_short ` +
       `+sbwtdcpu very_short +sbwtdio very_short ${erlangArguments}`,
   };
-  mkdirSync(file("data"), { recursive: true });
-  writeFileSync(file("enabled_plugins"), "[rabbitmq_management].\n");
+  fs.mkdirSync(file("data"), { recursive: true });
+  fs.writeFileSync(file("enabled_plugins"), "[rabbitmq_management].\n");
   const addresses = Object.values(networkInterfaces()).flat();
   const hasIPv6 = addresses.some((network) => network?.address === "::1");
   const lines = [
@@ -217,14 +192,14 @@ function prepareNode(
     `management.tcp.port = ${ui}`,
     ...settings,
   ];
-  writeFileSync(file("rabbitmq.conf"), `${lines.join("\n")}\n`);
+  fs.writeFileSync(file("rabbitmq.conf"), `${lines.join("\n")}\n`);
 
   let server: ChildProcess | undefined;
   const isRunning = () => server?.exitCode === null && server.signalCode === null;
 
   async function start(): Promise<void> {
-    rmSync(file("pid"), { force: true });
-    const output = openSync(file("output.log"), "w");
+    fs.rmSync(file("pid"), { force: true });
+    const output = fs.openSync(file("output.log"), "w");
     server = spawn(join(programs, "rabbitmq-server"), [], {
       cwd: folder,
       env,
@@ -234,9 +209,11 @@ function prepareNode(
     server.once("exit", runAfterExit(`kill -KILL -${server.pid}`));
     await once(server, "spawn"); // Rejects if the program cannot be started at all.
     const deadline = Date.now() + NODE_TIMEOUT;
-    const log = () => readFileSync(file("output.log"), "utf8");
+    const log = () => fs.readFileSync(file("output.log"), "utf8");
     const versionFile = file("version"); // The version that has written the data.
-    const written = existsSync(versionFile) ? readFileSync(versionFile, "utf8") : "";
+    const written = fs.existsSync(versionFile)
+      ? fs.readFileSync(versionFile, "utf8")
+      : "";
     const version = () => / RabbitMQ (\d+\.\d+)/.exec(log())?.[1] ?? written;
     // RabbitMQ 4.0 hangs on the data of 4.3. https://www.rabbitmq.com/docs/upgrade
     const isTooOld = () =>
@@ -255,7 +232,7 @@ function prepareNode(
       }
       await sleep(100);
     }
-    writeFileSync(versionFile, version());
+    fs.writeFileSync(versionFile, version());
   }
 
   function signalAll(name: NodeJS.Signals): void {
@@ -282,7 +259,7 @@ function prepareNode(
     /** The environment in which rabbitmqctl finds it. */
     controlEnvironment: environment,
     /** The process id of its Erlang VM, which changes with every start. */
-    pid: () => Number(readFileSync(file("pid"), "utf8")),
+    pid: () => Number(fs.readFileSync(file("pid"), "utf8")),
     /** Starts it, also again after a pause or a crash. */
     start,
     /** Stops it cleanly. */
@@ -314,17 +291,14 @@ function prepareNode(
  */
 function writeCookie(home: string): void {
   const path = join(home, ".erlang.cookie");
-  if (!existsSync(path)) writeFileSync(path, randomBytes(20).toString("hex"));
-  chmodSync(path, 0o400);
+  if (!fs.existsSync(path)) fs.writeFileSync(path, randomBytes(20).toString("hex"));
+  fs.chmodSync(path, 0o400);
 }
 
 /**
- * Makes sure that an Erlang port mapper (epmd), which a node starts and leaves running,
- * ends when this process has ended.
+ * Makes sure that an Erlang port mapper, which a node starts and leaves running, ends when
+ * this process has ended. Returns a function that stops it now, after its nodes.
  * https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html#kill_req
- *
- * @param port its port
- * @returns a function that stops it now, after its nodes have stopped
  */
 function endEpmdAfterwards(port: number): () => Promise<void> {
   // It ends on request ("k"), but not while a node is registered, and it notices only
@@ -342,11 +316,9 @@ function endEpmdAfterwards(port: number): () => Promise<void> {
 let nextPort = process.pid % 85 * 20;
 
 /**
- * Finds a port that is free together with those that follow from it. They are all below
- * the range of ephemeral ports, so no outgoing connection can take them.
- *
- * @param count how many consecutive ports are needed
- * @returns the first of them, from 11,000 to 12,699; another one for each call
+ * Returns a port that is free together with those that follow from it, another one for
+ * each call; with a count, the first of consecutive ones. They are all below the range of
+ * ephemeral ports, so no outgoing connection can take them.
  */
 export async function freePort(count = 1): Promise<number> {
   const first = 11_000 + nextPort % 1700;
@@ -359,12 +331,7 @@ export async function freePort(count = 1): Promise<number> {
   return first;
 }
 
-/**
- * Tells whether a port of this machine accepts connections.
- *
- * @param port the port
- * @returns whether something is listening on it
- */
+/** Tells whether something is listening on a port of 127.0.0.1. */
 export async function accepts(port: number): Promise<boolean> {
   const socket = connect(port, "127.0.0.1");
   try {
