@@ -19,17 +19,14 @@ import {
 
 const words = process.argv.slice(2);
 if (words.length === 0 || words[0] === "--help") {
-  const help = `Usage: npm run ctl -- <command> [argument..]
-
-Runs rabbitmqctl on the broker that npm run broker started, at AMQP_URL
-(default: amqp://localhost). In a cluster, it uses the first running node.
-
-Examples:
-  npm run ctl -- list_queues  lists the queues
-  npm run ctl -- help         lists the commands`;
-  if (words.length === 0) console.error(help);
-  else console.log(help);
-  process.exit(words.length === 0 ? 1 : 0);
+  (words[0] ? console.log : console.error)(
+    "Usage: npm run ctl -- <command> [argument..]\n\n" +
+      "Runs rabbitmqctl on the broker that npm run broker started, at AMQP_URL\n" +
+      "(default: amqp://localhost). In a cluster, it uses the first running node.\n\n" +
+      "  npm run ctl -- list_queues    lists the queues\n" +
+      "  npm run ctl -- help           lists the commands",
+  );
+  process.exit(words[0] ? 0 : 1);
 }
 
 const env = await findEnvironment();

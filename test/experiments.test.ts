@@ -1,11 +1,15 @@
-/** The experiments of lesson 2 that need `npm run broker` and `npm run ctl`, with the commands of its page. */
+/** The experiments of lesson 2 that need `npm run ctl`, with the commands of its page. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { temporaryFolder } from "../scripts/lib/clean-up.ts";
 import { Program, root, runScript } from "../scripts/lib/program.ts";
 import { freePort } from "../scripts/lib/rabbitmq-node.ts";
-import { untilTestEnds, WAITING_FOR_MESSAGES, withOwnNode } from "./lib/lesson-test.ts";
+import {
+  runBroker,
+  untilTestEnds,
+  WAITING_FOR_MESSAGES,
+  withOwnNode,
+} from "./lib/lesson-test.ts";
 import { runtimesToTest } from "./lib/runtimes.ts";
 
 /** Returns the `npm run ctl` commands of a section of the page. */
@@ -21,20 +25,15 @@ function controlCommands(title: string): string[] {
 }
 
 withOwnNode("experiments", () => {
-  const { path, remove } = temporaryFolder("experiments-test-");
   let env: { AMQP_URL: string };
   let broker: Program;
   beforeAll(async () => {
-    const [port, ui] = [await freePort(), await freePort()];
+    const port = await freePort();
     env = { AMQP_URL: `amqp://localhost:${port}` };
-    const options = ["--port", String(port), "--ui", String(ui), path];
-    broker = runScript("tsx", "scripts/broker.ts", options);
+    broker = runBroker(port);
     await broker.prints("To stop it, press CTRL+C", 1, 120);
   });
-  afterAll(async () => {
-    await broker.stop();
-    remove();
-  });
+  afterAll(() => broker.stop());
 
   test.each(runtimesToTest)(
     "a poison message is dead-lettered by a policy, on %s",

@@ -58,11 +58,9 @@ export function portsOf(amqp: number) {
  * port, and that of epmd. https://www.rabbitmq.com/docs/cli#node-names
  */
 export function controlEnvironment(home: string, port: number, epmd: number) {
-  const others = Object.entries(process.env).filter(([name]) =>
-    !/^(RABBITMQ|ERL)_/.test(name)
-  );
+  const all = Object.entries(process.env);
   return {
-    ...Object.fromEntries(others),
+    ...Object.fromEntries(all.filter(([name]) => !/^(RABBITMQ|ERL)_/.test(name))),
     HOME: home,
     RABBITMQ_NODENAME: nodeName(port),
     // This file does not exist, so that no system-wide settings apply.
@@ -132,17 +130,12 @@ export async function startNodes(
       `cluster_formation.classic_config.nodes.${i + 1} = ${nodeName(port)}`
     ),
   ];
-  const settings = [...formation, ...options.settings ?? []];
   const { epmd } = portsOf(first);
   writeCookie(home);
-  const nodes = ports.map((port) =>
-    prepareNode(
-      port,
-      join(folder, `${port}`),
-      { ...options, settings },
-      controlEnvironment(home, port, epmd),
-    )
-  );
+  const nodes = ports.map((port) => {
+    const environment = controlEnvironment(home, port, epmd);
+    return prepareNode(port, join(folder, `${port}`), environment, options, formation);
+  });
   const endEpmd = endEpmdAfterwards(epmd);
   async function stop(how: "pause" | "crash"): Promise<void> {
     await Promise.all(nodes.map((node) => node[how]()));
@@ -163,8 +156,9 @@ export async function startNodes(
 function prepareNode(
   port: number,
   folder: string,
-  { programs, settings = [], erlangArguments = "", signal }: NodeOptions,
   environment: Record<string, string | undefined>,
+  { programs, settings = [], erlangArguments = "", signal }: NodeOptions,
+  formation: string[],
 ) {
   const { ui, distribution } = portsOf(port);
   const file = (name: string) => join(folder, name);
@@ -190,6 +184,7 @@ function prepareNode(
     hasIPv6 ? `listeners.tcp.2 = ::1:${port}` : "",
     "management.tcp.ip = 127.0.0.1",
     `management.tcp.port = ${ui}`,
+    ...formation,
     ...settings,
   ];
   fs.writeFileSync(file("rabbitmq.conf"), `${lines.join("\n")}\n`);
@@ -210,11 +205,11 @@ function prepareNode(
     await once(server, "spawn"); // Rejects if the program cannot be started at all.
     const deadline = Date.now() + NODE_TIMEOUT;
     const log = () => fs.readFileSync(file("output.log"), "utf8");
-    const versionFile = file("version"); // The version that has written the data.
-    const written = fs.existsSync(versionFile)
-      ? fs.readFileSync(versionFile, "utf8")
-      : "";
-    const version = () => / RabbitMQ (\d+\.\d+)/.exec(log())?.[1] ?? written;
+    // The version that has written the data; empty for a new folder.
+    const written = fs.readFileSync(file("version"), { encoding: "utf8", flag: "a+" });
+    const version = () =>
+      / RabbitMQ (\d+\.\d+)/.exec(log())?.[1] ??
+        (/required_feature_flag/.test(log()) ? "this version" : written);
     // RabbitMQ 4.0 hangs on the data of 4.3. https://www.rabbitmq.com/docs/upgrade
     const isTooOld = () =>
       version().localeCompare(written, "en", { numeric: true }) < 0;
@@ -225,14 +220,14 @@ function prepareNode(
         await end("SIGKILL");
         signal?.throwIfAborted();
         const reason = written && version() !== written
-          ? `RabbitMQ ${written} has written the data in ${folder}, and ${version()} ` +
-            `cannot use it. Run RabbitMQ ${written} again, or delete that folder.`
+          ? `The data in ${folder} is from RabbitMQ ${written}, not from ${version()}. ` +
+            `Run RabbitMQ ${written} again, or delete that folder.`
           : `The end of its log:\n${log().trim().split("\n").slice(-15).join("\n")}`;
         throw new Error(`RabbitMQ did not start. ${reason}`);
       }
       await sleep(100);
     }
-    fs.writeFileSync(versionFile, version());
+    fs.writeFileSync(file("version"), version());
   }
 
   function signalAll(name: NodeJS.Signals): void {
@@ -291,7 +286,9 @@ function prepareNode(
  */
 function writeCookie(home: string): void {
   const path = join(home, ".erlang.cookie");
-  if (!fs.existsSync(path)) fs.writeFileSync(path, randomBytes(20).toString("hex"));
+  const cookie = randomBytes(20).toString("hex");
+  fs.mkdirSync(home, { recursive: true });
+  if (!fs.existsSync(path)) fs.writeFileSync(path, cookie, { mode: 0o400 });
   fs.chmodSync(path, 0o400);
 }
 

@@ -21,11 +21,8 @@ export default async function setup(
   const broker = await getBroker();
   const { node, ...addresses } = broker;
   if (!node) {
-    console.log(
-      `RabbitMQ is not installed; testing with the broker at ${
-        new URL(addresses.url).host
-      }.`,
-    );
+    const { where } = addresses;
+    console.log(`RabbitMQ is not installed; testing with the broker at ${where}.`);
     console.log(
       "Skipping the tests that need a private broker, to stop it or to configure it.",
     );

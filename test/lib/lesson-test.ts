@@ -1,15 +1,19 @@
 /** Fixtures for tests that run scripts as a reader does, each in its own virtual host. */
 import { execFileSync } from "node:child_process";
 import { type ConfirmChannel, connect } from "amqplib";
+import { join } from "node:path";
+import { setInterval } from "node:timers/promises";
 import { describe, inject, onTestFinished, test } from "vitest";
 import {
   createVirtualHost,
   deleteVirtualHost,
 } from "../../scripts/lib/broker-to-use.ts";
+import { runAfterExit } from "../../scripts/lib/clean-up.ts";
 import { findRabbitMQ } from "../../scripts/lib/rabbitmq-node.ts";
 import {
   Program,
   type ProgramOptions,
+  root,
   runScript,
   type Runtime,
   runtimes,
@@ -190,6 +194,29 @@ export function timesDone(workers: Program[], task: string): number {
     ).length
   );
   return times.reduce((sum, n) => sum + n);
+}
+
+/**
+ * Runs `npm run broker` on a port. Its data is removed, and it is killed if it is still
+ * running, when the file of tests has ended, however it ends.
+ *
+ * @param port the port
+ * @param options more options
+ * @returns the running script
+ */
+export function runBroker(port: number, ...options: string[]): Program {
+  const data = join(root, ".rabbitmq");
+  runAfterExit(`rm -rf '${data}/${port}' '${data}/cluster-${port}'`);
+  return runScript("tsx", "scripts/broker.ts", ["--port", `${port}`, ...options]);
+}
+
+/**
+ * Waits until no process has a text in its environment or on its command line.
+ *
+ * @param text the text, such as the name of a node
+ */
+export async function noProcessOf(text: string): Promise<void> {
+  for await (const _ of setInterval(50)) if (processesOf(text).length === 0) return;
 }
 
 /**
