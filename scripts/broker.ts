@@ -1,19 +1,15 @@
 /**
- * Runs RabbitMQ for the lessons on this machine, until Ctrl-C: one node, or a cluster of
- * three. It keeps the contents of durable queues in .rabbitmq/.
- *
- *     npm run broker
- *     npm run broker -- --nodes 3
+ * npm run broker: runs RabbitMQ for the lessons on this machine, until Ctrl-C. It keeps
+ * the contents of durable queues in .rabbitmq/.
  */
 import { join } from "node:path";
 import process from "node:process";
 import { connect } from "amqplib";
 import yargs from "yargs";
 import { end, warn } from "../shared/errors.ts";
-import { onStopSignal } from "./lib/clean-up.ts";
-import { startCluster } from "./lib/cluster.ts";
+import { stopSignal } from "./lib/clean-up.ts";
 import { root } from "./lib/program.ts";
-import { accepts, findRabbitMQ, portsOf, startNode } from "./lib/rabbitmq-node.ts";
+import { accepts, findRabbitMQ, portsOf, startCluster } from "./lib/rabbitmq-node.ts";
 
 const { nodes: size, port } = yargs(process.argv.slice(2)).locale("en").strict()
   .version(false)
@@ -21,8 +17,6 @@ const { nodes: size, port } = yargs(process.argv.slice(2)).locale("en").strict()
     "Usage: npm run broker -- [--nodes 3] [--port N]\n\n" +
       "Runs RabbitMQ on this machine until CTRL+C. Its data is kept in .rabbitmq/.",
   )
-  .example("npm run broker", "where the lessons look for it")
-  .example("npm run broker -- --nodes 3", "a cluster")
   .option("nodes", { type: "number", default: 1, describe: "1, or 3 for a cluster" })
   .option("port", {
     type: "number",
@@ -43,27 +37,25 @@ const { ui, epmd } = portsOf(port);
 const folder = join(root, ".rabbitmq");
 const command = `npm run broker -- ${isCluster ? "--nodes 3 " : ""}--port`;
 let left = size; // How many nodes are running.
-const stopping = new AbortController();
-onStopSignal(() => stopping.abort());
+const signal = stopSignal();
 try {
   await checkPorts();
   const programs = findRabbitMQ() ??
     end("RabbitMQ is not installed. To install it: npm run setup");
   console.log(isCluster ? "Starting three nodes ..." : "Starting RabbitMQ ...");
-  const options = { programs, folder, port, signal: stopping.signal };
-  const broker = isCluster ? await startCluster(options) : await startNode(options);
-  stopping.signal.throwIfAborted();
-  stopping.signal.addEventListener("abort", () => console.log("Stopping RabbitMQ ..."));
-  const nodes = "nodes" in broker ? broker.nodes : [broker];
+  const { nodes, stop } = await startCluster({ programs, folder, port, signal }, size);
+  signal.throwIfAborted();
   printUsage(nodes.map((node) => node.pid()));
-  const ended = nodes.map((node, i) => node.ended().then(() => reportEnd(i)));
-  stopping.signal.addEventListener("abort", broker.stop);
-  await Promise.all(ended);
-  await broker.stop(); // Also ends epmd.
-  if (!stopping.signal.aborted) end(`RabbitMQ has stopped. Its log is in ${folder}`);
+  signal.addEventListener("abort", () => {
+    console.log("Stopping RabbitMQ ...");
+    void stop();
+  });
+  await Promise.all(nodes.map((node, i) => node.ended().then(() => reportEnd(i))));
+  await stop(); // Also ends epmd.
+  if (!signal.aborted) end(`RabbitMQ has stopped. Its log is in ${folder}`);
   process.exit(0);
 } catch (error) {
-  if (stopping.signal.aborted) process.exit(0);
+  if (signal.aborted) process.exit(0);
   end(error instanceof Error ? error.message : String(error));
 }
 
@@ -84,7 +76,7 @@ function printUsage(pids: number[]): void {
 /** Says that one of three nodes has ended, although nobody has stopped it. */
 function reportEnd(i: number): void {
   left--;
-  if (stopping.signal.aborted || left === 0) return;
+  if (signal.aborted || left === 0) return;
   const rest = left === 1
     ? "1 of 3 is left, which is not a majority: quorum queues wait."
     : "2 of 3 are left, which is a majority: quorum queues continue.";

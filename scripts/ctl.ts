@@ -1,8 +1,6 @@
 /**
- * Runs rabbitmqctl on the broker of `npm run broker`.
+ * npm run ctl: runs rabbitmqctl on the broker of npm run broker.
  * https://www.rabbitmq.com/docs/man/rabbitmqctl.8
- *
- *     npm run ctl -- list_queues name messages_ready messages_unacknowledged
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";

@@ -1,8 +1,6 @@
 /**
  * Deletes a queue or an exchange on the broker that the lessons use, for example because
  * another program has declared it with other settings.
- *
- *     npx tsx scripts/delete.ts queue hello
  */
 import process from "node:process";
 import { connect } from "../shared/connection.ts";

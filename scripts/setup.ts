@@ -1,8 +1,6 @@
 /**
- * Installs RabbitMQ with the machine's package manager, if it is missing. It prints each
- * command before running it. https://www.rabbitmq.com/docs/download
- *
- *     npm run setup
+ * npm run setup: installs RabbitMQ with the machine's package manager, if it is missing.
+ * https://www.rabbitmq.com/docs/download
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
@@ -30,19 +28,15 @@ const managers = {
 };
 
 config({ path: join(root, ".env"), quiet: true });
-try {
-  const programs = findRabbitMQ();
-  if (programs) {
-    console.log(`RabbitMQ is installed in ${programs}: nothing to do.`);
-  } else if (process.env.AMQP_URL) {
-    console.log("RabbitMQ is not installed, but AMQP_URL is set: nothing to do.");
-  } else {
-    install();
-    const found = findRabbitMQ() ?? end("rabbitmq-server was not found afterwards.");
-    console.log(`RabbitMQ is installed in ${found}.`);
-  }
-} catch (error) {
-  end(error instanceof Error ? error.message : String(error));
+const programs = findRabbitMQ();
+if (programs) {
+  console.log(`RabbitMQ is installed in ${programs}: nothing to do.`);
+} else if (process.env.AMQP_URL) {
+  console.log("RabbitMQ is not installed, but AMQP_URL is set: nothing to do.");
+} else {
+  install();
+  const found = findRabbitMQ() ?? end("rabbitmq-server was not found afterwards.");
+  console.log(`RabbitMQ is installed in ${found}.`);
 }
 
 /** Runs the commands of the first package manager that is installed. */
@@ -55,14 +49,12 @@ function install(): void {
       "  use Docker: docker compose up --detach --wait, and set AMQP_URL=amqp://localhost",
     );
   const sudo = manager === "brew" || process.getuid?.() === 0 ? "" : "sudo ";
-  if (sudo && !has("sudo")) {
-    end(`Installing RabbitMQ requires root. As root, run: ${commands.join(" && ")}`);
-  }
   for (const command of commands.map((command) => sudo + command)) {
     console.log(`$ ${command}`);
     const [program = "", ...args] = command.split(" ");
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
     const { status } = spawnSync(program, args, { stdio: "inherit", env });
-    if (status !== 0) end(`This command failed: ${command}`);
+    const asRoot = sudo && `. As root, run: ${commands.join(" && ")}`;
+    if (status !== 0) end(`This command failed: ${command}${asRoot}`);
   }
 }

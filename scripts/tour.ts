@@ -1,10 +1,4 @@
-/**
- * Plays the six lessons in turn, with the real scripts on a real broker.
- *
- *     npm start
- *     npm start -- 5         (one lesson)
- *     npm start -- --step    (waits for Enter between lessons)
- */
+/** npm start: plays the six lessons, with the real scripts on a real broker. */
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -17,40 +11,32 @@ import {
   getBroker,
   leaveBroker,
 } from "./lib/broker-to-use.ts";
-import { onStopSignal } from "./lib/clean-up.ts";
+import { stopSignal } from "./lib/clean-up.ts";
 import { type Program, runScript } from "./lib/program.ts";
 
-type Role = "producer" | "consumer";
 interface Lesson {
-  title: string;
-  /** The folder of its scripts. */
-  folder: string;
   /** The path of a message as a picture, and what to look for in the output. */
   text: string;
-  /** The scripts to start, in order. */
-  steps: [role: Role, name: string, script: string, ...args: string[]][];
+  /** Producers run until they end; consumers are started, and wait for messages. */
+  steps: [what: "run" | "start", name: string, script: string, ...args: string[]][];
   /** How many lines each consumer prints. "worker" is worker 1 and worker 2. */
   receives: Record<string, number>;
 }
 
-const lessons: Lesson[] = [
-  {
-    title: "1  Hello World",
-    folder: "01-hello",
+const lessons: Record<string, Lesson> = {
+  "1  Hello World": {
     text: `
    (send) ─→ {default exchange} ─→ [hello] ─→ (receive)
 
    No consumer is running when the message is sent. The message waits in
    the queue until one starts.`,
     steps: [
-      ["producer", "send", "send.ts"],
-      ["consumer", "receive", "receive.ts"],
+      ["run", "send", "01-hello/send.ts"],
+      ["start", "receive", "01-hello/receive.ts"],
     ],
     receives: { receive: 1 },
   },
-  {
-    title: "2  Work queues",
-    folder: "02-work-queues",
+  "2  Work queues": {
     text: `
    (new-task) ─→ {default exchange} ─→ [task_queue] ─┬─→ (worker 1)
                                                      └─→ (worker 2)
@@ -58,32 +44,28 @@ const lessons: Lesson[] = [
    Two workers share the tasks. The worker with the long task gets no other
    task until it has finished.`,
     steps: [
-      ["consumer", "worker 1", "worker.ts"],
-      ["consumer", "worker 2", "worker.ts"],
-      ["producer", "new-task", "new-task.ts", "a long task...."],
-      ["producer", "new-task", "new-task.ts", "first."],
-      ["producer", "new-task", "new-task.ts", "second."],
+      ["start", "worker 1", "02-work-queues/worker.ts"],
+      ["start", "worker 2", "02-work-queues/worker.ts"],
+      ["run", "new-task", "02-work-queues/new-task.ts", "a long task...."],
+      ["run", "new-task", "02-work-queues/new-task.ts", "first."],
+      ["run", "new-task", "02-work-queues/new-task.ts", "second."],
     ],
     receives: { worker: 6 }, // "Received" and "Done".
   },
-  {
-    title: "3  Publish/Subscribe",
-    folder: "03-pubsub",
+  "3  Publish/Subscribe": {
     text: `
    (emit-log) ─→ {logs} ─┬─→ [a queue] ─→ (logs 1)
                          └─→ [a queue] ─→ (logs 2)
 
    Each subscriber has its own queue and gets a copy of every message.`,
     steps: [
-      ["consumer", "logs 1", "receive-logs.ts"],
-      ["consumer", "logs 2", "receive-logs.ts"],
-      ["producer", "emit-log", "emit-log.ts"],
+      ["start", "logs 1", "03-pubsub/receive-logs.ts"],
+      ["start", "logs 2", "03-pubsub/receive-logs.ts"],
+      ["run", "emit-log", "03-pubsub/emit-log.ts"],
     ],
     receives: { "logs 1": 1, "logs 2": 1 },
   },
-  {
-    title: "4  Routing",
-    folder: "04-routing",
+  "4  Routing": {
     text: `
    (emit-log) ─→ {direct_logs} ─┬─ error ────────────────→ [a queue] ─→ (errors)
                                 └─ info, warning, error ─→ [a queue] ─→ (all)
@@ -91,16 +73,14 @@ const lessons: Lesson[] = [
    One consumer wants errors, the other wants everything. Each receives
    only the messages that match its bindings.`,
     steps: [
-      ["consumer", "errors", "receive-logs.ts", "error"],
-      ["consumer", "all", "receive-logs.ts", "info", "warning", "error"],
-      ["producer", "emit-log", "emit-log.ts", "info", "all is well"],
-      ["producer", "emit-log", "emit-log.ts", "error", "disk full"],
+      ["start", "errors", "04-routing/receive-logs.ts", "error"],
+      ["start", "all", "04-routing/receive-logs.ts", "info", "warning", "error"],
+      ["run", "emit-log", "04-routing/emit-log.ts", "info", "all is well"],
+      ["run", "emit-log", "04-routing/emit-log.ts", "error", "disk full"],
     ],
     receives: { errors: 1, all: 2 },
   },
-  {
-    title: "5  Topics",
-    folder: "05-topics",
+  "5  Topics": {
     text: `
    (emit-log) ─→ {topic_logs} ─┬─ kern.* ─────→ [a queue] ─→ (kern.*)
                                ├─ #.critical ─→ [a queue] ─→ (#.critical)
@@ -109,29 +89,15 @@ const lessons: Lesson[] = [
    In a pattern, * matches exactly one word and # matches zero or more words.
    The routing key kern.critical matches all three patterns.`,
     steps: [
-      ["consumer", "kern.*", "receive-logs.ts", "kern.*"],
-      ["consumer", "#.critical", "receive-logs.ts", "#.critical"],
-      ["consumer", "#", "receive-logs.ts", "#"],
-      [
-        "producer",
-        "emit-log",
-        "emit-log.ts",
-        "app.db.critical",
-        "no connection",
-      ],
-      [
-        "producer",
-        "emit-log",
-        "emit-log.ts",
-        "kern.critical",
-        "a kernel error",
-      ],
+      ["start", "kern.*", "05-topics/receive-logs.ts", "kern.*"],
+      ["start", "#.critical", "05-topics/receive-logs.ts", "#.critical"],
+      ["start", "#", "05-topics/receive-logs.ts", "#"],
+      ["run", "emit-log", "05-topics/emit-log.ts", "app.db.critical", "no connection"],
+      ["run", "emit-log", "05-topics/emit-log.ts", "kern.critical", "a kernel error"],
     ],
     receives: { "kern.*": 1, "#.critical": 2, "#": 2 },
   },
-  {
-    title: "6  RPC",
-    folder: "06-rpc",
+  "6  RPC": {
     text: `
    (client) ─→ {default exchange} ─→ [rpc_queue] ─→ (server)
       ↑                                                │
@@ -140,12 +106,12 @@ const lessons: Lesson[] = [
    Three requests are outstanding at once. The replies arrive in one callback
    queue, and their correlation ids match them to the requests.`,
     steps: [
-      ["consumer", "server", "server.ts"],
-      ["producer", "client", "client.ts", "30", "10", "200"],
+      ["start", "server", "06-rpc/server.ts"],
+      ["run", "client", "06-rpc/client.ts", "30", "10", "200"],
     ],
     receives: { server: 3 },
   },
-];
+};
 
 /** Colors that are legible on light and on dark backgrounds. */
 const colors = {
@@ -161,17 +127,16 @@ const dim = (text: string) => styleText("dim", text);
 const { _: numbers, step } = yargs(process.argv.slice(2)).locale("en").strictOptions()
   .parserConfiguration({ "parse-positional-numbers": false }).version(false)
   .usage(
-    "Usage: npm start -- [lesson..]\n\n" +
+    "Usage: npm start -- [lesson..] [--step]\n\n" +
       "Plays the lessons (default: all six) on a private RabbitMQ node. If RabbitMQ is\n" +
       "not installed, it uses the broker at AMQP_URL (default: amqp://localhost).",
   )
-  .example("npm start -- 5", "plays lesson 5 only")
   .option("step", { type: "boolean", describe: "Wait for Enter between lessons" })
   .check(({ _ }) => _.every((n) => /^[1-6]$/.test(`${n}`)) || "The lessons are 1 to 6")
   .parseSync();
 
-const chosen = lessons.filter((_, i) =>
-  numbers.length === 0 || numbers.some((n) => Number(n) === i + 1)
+const chosen = Object.entries(lessons).filter(([title]) =>
+  numbers.length === 0 || numbers.includes(title.slice(0, 1))
 );
 const isDeno = Boolean(process.versions.deno);
 /** The keyboard, for --step. Without a terminal, nobody can press Enter. */
@@ -181,10 +146,8 @@ const keyboard = step && process.stdin.isTTY
 const enter = keyboard?.[Symbol.asyncIterator]();
 /** The programs of the current lesson, by name. */
 let programs: [name: string, program: Program][] = [];
-const stopping = new AbortController();
-const { signal } = stopping;
-onStopSignal(() => {
-  stopping.abort();
+const signal = stopSignal();
+signal.addEventListener("abort", () => {
   keyboard?.close();
   for (const [, program] of programs) program.signal("SIGINT");
 });
@@ -204,19 +167,18 @@ try {
   console.log('A producer prints "[x] Sent" when RabbitMQ has confirmed the message.');
   console.log("By then, a consumer may already have received it.");
   const virtualHost = await createVirtualHost(broker);
-  for (const lesson of chosen) {
-    if (lesson !== chosen[0] && enter) {
+  for (const [i, [title, lesson]] of chosen.entries()) {
+    if (i > 0 && enter) {
       console.log(dim("\nPress Enter for the next lesson ..."));
       await enter.next(); // Also resolves on Ctrl-D, and when the terminal is closed.
     }
-    await play(lesson, virtualHost);
+    await play(title, lesson, virtualHost);
   }
+  const page = chosen[0]?.[1].steps[0]?.[2].replace(/[^/]*$/, "README.md") ?? "";
   const command = isDeno ? "deno task broker" : "npm run broker";
   console.log(`\n${dim("─".repeat(72))}\n\nYour turn.`);
   if (broker.node) console.log(`In one terminal, run a broker: ${bold(command)}`);
-  console.log(
-    `In others, run the commands in ${bold(`${chosen[0]?.folder}/README.md`)}`,
-  );
+  console.log(`In others, run the commands in ${bold(page)}`);
 } catch (error) {
   exitCode = 1;
   if (!signal.aborted) warn(error instanceof Error ? error.message : String(error));
@@ -226,14 +188,14 @@ if (broker) await leaveBroker(broker);
 process.exit(exitCode);
 
 /** Plays a lesson. Throws an error if a script fails, or a consumer gets other messages. */
-async function play(lesson: Lesson, AMQP_URL: string): Promise<void> {
-  const { title, text, steps, receives } = lesson;
+async function play(title: string, lesson: Lesson, AMQP_URL: string): Promise<void> {
+  const { text, steps, receives } = lesson;
   signal.throwIfAborted();
   console.log(`\n${dim("──")} ${bold(title)} ${dim("─".repeat(68 - title.length))}\n`);
   console.log(`${painted(text.slice(1))}\n`);
   await timeToRead(2000);
   programs = [];
-  for (const step of steps) await run(step, lesson.folder, AMQP_URL);
+  for (const step of steps) await run(step, AMQP_URL);
   const wrong = () => Object.entries(receives).find(([name, n]) => count(name) !== n);
   for (let i = 0; i < 400 && wrong(); i++) await sleep(50, undefined, { signal });
   const [name, n] = wrong() ?? [];
@@ -251,12 +213,11 @@ function count(name: string): number {
 
 /** Starts a script, and waits until a consumer is ready or a producer has ended. */
 async function run(
-  [role, name, file, ...args]: Lesson["steps"][number],
-  folder: string,
+  [what, name, script, ...args]: Lesson["steps"][number],
   AMQP_URL: string,
 ): Promise<void> {
-  const script = `${folder}/${file}`;
-  const label = bold(styleText(colors[role], name.padEnd(10)));
+  const color = what === "run" ? colors.producer : colors.consumer;
+  const label = bold(styleText(color, name.padEnd(10)));
   const words = args.map((arg) => /^[\w.-]+$/.test(arg) ? arg : `"${arg}"`);
   const runner = isDeno ? "deno run -NER" : "npx tsx"; // -N: --allow-net, and so on.
   console.log(`${label} ${dim("$")} ${bold([runner, script, ...words].join(" "))}`);
@@ -267,8 +228,8 @@ async function run(
     onLine,
   });
   programs.push([name, program]);
-  if (role === "consumer") await program.prints(/^\[[*x]\] (Waiting|Awaiting) /);
-  else await program.exits(0);
+  if (what === "start") await program.prints(/^\[[*x]\] (Waiting|Awaiting) /);
+  else if (await program.exitCode !== 0) throw new Error(`${name} has failed.`);
 }
 
 /** Colors a picture. The program that begins a line is the producer. */

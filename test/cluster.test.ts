@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { setInterval, setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { callManagement, createVirtualHost } from "../scripts/lib/broker-to-use.ts";
-import { type RabbitMQCluster, startCluster } from "../scripts/lib/cluster.ts";
+import { type RabbitMQCluster, startCluster } from "../scripts/lib/rabbitmq-node.ts";
 import { type Program, runScript, type Runtime } from "../scripts/lib/program.ts";
 import { accepts, type RabbitMQNode } from "../scripts/lib/rabbitmq-node.ts";
 import {

@@ -171,6 +171,6 @@ test("a RABBITMQ_HOME without RabbitMQ is reported in one line", async () => {
   const setup = run("scripts/setup.ts", [], { RABBITMQ_HOME: "/nowhere" });
   await setup.exits(1);
   expect(setup.stderr).toEqual([
-    "[!] RABBITMQ_HOME is set, but /nowhere/sbin has no rabbitmq-server.",
+    "[!] No rabbitmq-server in RABBITMQ_HOME: /nowhere/sbin",
   ]);
 });

@@ -1,9 +1,11 @@
 /** The broker for the tour, the tests and the bench, with temporary virtual hosts. */
-import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import process from "node:process";
 import { brokerAddresses } from "../../shared/address.ts";
+import { callManagement } from "./management.ts";
 import { findRabbitMQ, type RabbitMQNode, startNode } from "./rabbitmq-node.ts";
+
+export { callManagement };
 
 /** A broker on which to create virtual hosts. */
 export interface Broker {
@@ -44,12 +46,9 @@ export async function getBroker(signal?: AbortSignal): Promise<Broker> {
     where,
     prefix,
   };
-  try {
-    await callManagement(broker, "GET", "overview");
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : error;
-    throw new Error(`RabbitMQ is not installed. ${reason}`, { cause: error });
-  }
+  await callManagement(broker, "GET", "overview").catch((error) => {
+    throw new Error(`RabbitMQ is not installed: npm run setup. ${error.message}`);
+  });
   return broker;
 }
 
@@ -77,38 +76,4 @@ export async function leaveBroker(broker: Broker): Promise<void> {
       await callManagement(broker, "DELETE", `vhosts/${name}`);
     }
   }
-}
-
-/**
- * Calls RabbitMQ's management API with a path after /api/, and a body, which is sent as
- * JSON. Returns the parsed response body, or undefined if it is empty. Throws an error if
- * the API does not respond, or with one. https://www.rabbitmq.com/docs/http-api-reference
- */
-export async function callManagement(
-  { managementUrl, login = "guest:guest" }: Pick<Broker, "managementUrl" | "login">,
-  method: string,
-  path: string,
-  body?: unknown,
-): Promise<unknown> {
-  const response = await fetch(`${managementUrl}/api/${path}`, {
-    method,
-    body: body === undefined ? undefined : JSON.stringify(body),
-    headers: {
-      // RabbitMQ 4.3 closes an idle connection after 5 s, perhaps just before its reuse.
-      connection: "close",
-      "content-type": "application/json",
-      authorization: `Basic ${Buffer.from(login).toString("base64")}`,
-    },
-  }).catch(() => {
-    throw new Error(
-      `No management API responds at ${managementUrl}. MANAGEMENT_URL sets its address.`,
-    );
-  });
-  const text = await response.text();
-  if (!response.ok) {
-    throw new Error(
-      `${method} ${managementUrl}/api/${path} responded ${response.status}: ${text}`,
-    );
-  }
-  return text ? JSON.parse(text) : undefined;
 }

@@ -53,16 +53,19 @@ export function temporaryFolder(name: string): { path: string; remove(): void } 
 }
 
 /**
- * Calls a function when Ctrl-C, SIGTERM or a closed terminal asks the program to end. A
- * later signal ends it at once. https://nodejs.org/api/process.html#signal-events
+ * Returns an AbortSignal that is aborted when Ctrl-C, SIGTERM or a closed terminal asks
+ * the program to end. Another one ends it at once.
+ * https://nodejs.org/api/process.html#signal-events
  */
-export function onStopSignal(leave: () => void): void {
+export function stopSignal(): AbortSignal {
+  const stopping = new AbortController();
   let first = 0;
   const stop = () => {
     // npm and tsx pass on a Ctrl-C that has already arrived.
     if (first && Date.now() - first > 100) process.exit(1);
-    if (!first) leave();
     first ||= Date.now();
+    stopping.abort();
   };
   process.on("SIGINT", stop).on("SIGTERM", stop).on("SIGHUP", stop);
+  return stopping.signal;
 }

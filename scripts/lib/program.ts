@@ -19,10 +19,8 @@ const deno = process.versions.deno
   : join(root, "node_modules/.bin/deno");
 
 /**
- * The runtimes of the lessons, each with the command that starts a script. The `tsx`
- * command starts a child process, and kills it if both receive a signal and the child
- * does not report it within 60 ms. On a busy machine that is a race, so the inner command
- * is started directly. https://tsx.is/dev-api/node-cli
+ * The commands that start a script. `tsx` itself kills its child process if both receive
+ * a signal and the child does not say so within 60 ms, so the inner command is used here.
  */
 export const runtimes = {
   tsx: { command: ["node", "--import", tsx] },
@@ -32,7 +30,6 @@ export const runtimes = {
   bun: { command: ["bun"] },
 };
 
-/** The name of a runtime. */
 export type Runtime = keyof typeof runtimes;
 
 /** How to run a program. */

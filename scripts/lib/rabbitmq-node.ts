@@ -8,10 +8,9 @@ import { networkInterfaces } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { end } from "../../shared/errors.ts";
 import { runAfterExit, temporaryFolder } from "./clean-up.ts";
-
-/** How long a node may take to start, in milliseconds. On two cores, 3,000 is usual. */
-const NODE_TIMEOUT = 120_000;
+import { callManagement } from "./management.ts";
 
 /** Where packages install the programs that run as the current user. */
 const PACKAGE_FOLDERS = [
@@ -27,7 +26,7 @@ const LOOPBACK_ONLY = "-kernel inet_dist_use_interface {127,0,0,1}";
 
 /**
  * Returns the folder of RabbitMQ's programs: $RABBITMQ_HOME/sbin if that is set, or else
- * one on PATH or of a package; undefined if RabbitMQ is not installed. Throws an error if
+ * one on PATH or of a package; undefined if RabbitMQ is not installed. Ends the program if
  * RABBITMQ_HOME does not contain it.
  */
 export function findRabbitMQ(): string | undefined {
@@ -35,8 +34,7 @@ export function findRabbitMQ(): string | undefined {
   const has = (folder: string) => fs.existsSync(join(folder, "rabbitmq-server"));
   if (home) {
     const folder = resolve(home, "sbin");
-    if (has(folder)) return folder;
-    throw new Error(`RABBITMQ_HOME is set, but ${folder} has no rabbitmq-server.`);
+    return has(folder) ? folder : end(`No rabbitmq-server in RABBITMQ_HOME: ${folder}`);
   }
   const path = (process.env.PATH ?? "").split(delimiter);
   const onPath = path.filter((folder) => !WRAPPER_FOLDERS.includes(folder));
@@ -94,48 +92,46 @@ export interface NodeOptions {
 /** A running node. */
 export type RabbitMQNode = ReturnType<typeof prepareNode>;
 
+/** Running nodes. */
+export type RabbitMQCluster = Awaited<ReturnType<typeof startCluster>>;
+
 /**
  * Starts a node on the loopback addresses, with its own data folder, home and name, and
  * returns it as soon as it has started. Throws an error with the reason, or the end of its
  * log. https://www.rabbitmq.com/docs/configure#supported-environment-variables
  */
 export async function startNode(options: NodeOptions): Promise<RabbitMQNode> {
-  const { nodes: [node], stop } = await startNodes(1, options);
-  if (!node) throw new Error("No node has started.");
+  const { nodes: [node], stop } = await startCluster(options, 1);
   return { ...node, stop };
 }
 
 /**
- * Starts nodes side by side, the first one on the given port and each other one on the
- * next. They find each other through their rabbitmq.conf. Returns them, and a function
- * that stops all processes, as soon as all have started; throws as {@linkcode startNode}.
+ * Starts a cluster of nodes, the first one on the given port and each other one on the
+ * next. They find each other through their rabbitmq.conf. Returns them, and how to stop
+ * them all, as soon as they have started. Throws as {@linkcode startNode} does.
  * https://www.rabbitmq.com/docs/cluster-formation#peer-discovery-classic-config
  */
-export async function startNodes(
-  size: number,
-  options: NodeOptions,
-): Promise<{ nodes: RabbitMQNode[]; stop(): Promise<void> }> {
-  const temporary = options.folder
-    ? undefined
-    : temporaryFolder("rabbitmq-by-example-");
+export async function startCluster(options: NodeOptions, size = 3) {
+  const temporary = options.folder ? undefined : temporaryFolder("rabbitmq-");
   const home = options.folder ?? temporary?.path ?? "";
   const first = options.port ?? await freePort(size);
-  const ports = Array.from({ length: size }, (_, i) => first + i);
+  const others = Array.from({ length: size - 1 }, (_, i) => first + 1 + i);
   const folder = size === 1 ? home : join(home, `cluster-${first}`);
   const formation = size === 1 ? [] : [
     "cluster_formation.peer_discovery_backend = classic_config",
     // In milliseconds. RabbitMQ 3.10 first waits ten of these.
     "cluster_formation.discovery_retry_interval = 200",
-    ...ports.map((port, i) =>
+    ...[first, ...others].map((port, i) =>
       `cluster_formation.classic_config.nodes.${i + 1} = ${nodeName(port)}`
     ),
   ];
   const { epmd } = portsOf(first);
-  writeCookie(home);
-  const nodes = ports.map((port) => {
+  const make = (port: number) => {
     const environment = controlEnvironment(home, port, epmd);
     return prepareNode(port, join(folder, `${port}`), environment, options, formation);
-  });
+  };
+  writeCookie(home);
+  const nodes: [RabbitMQNode, ...RabbitMQNode[]] = [make(first), ...others.map(make)];
   const endEpmd = endEpmdAfterwards(epmd);
   async function stop(how: "pause" | "crash"): Promise<void> {
     await Promise.all(nodes.map((node) => node[how]()));
@@ -144,12 +140,22 @@ export async function startNodes(
   }
   try {
     await Promise.all(nodes.map((node) => node.start()));
+    const path = "nodes?columns=name";
+    const all = size > 1 && await callManagement(nodes[0], "GET", path).catch(() => {});
+    if (Array.isArray(all) && all.length < size) {
+      throw new Error("The nodes form no cluster.");
+    }
   } catch (error) {
     await stop("crash");
     throw error;
   }
-  // A temporary node has nothing to save.
-  return { nodes, stop: () => stop(temporary ? "crash" : "pause") };
+  return {
+    nodes,
+    /** Their addresses, separated by commas, for AMQP_URL. */
+    url: nodes.map(({ url }) => url).join(),
+    /** Stops all processes. A temporary folder is removed: nothing is saved there. */
+    stop: () => stop(temporary ? "crash" : "pause"),
+  };
 }
 
 /** Prepares a node that is not running yet. */
@@ -203,10 +209,10 @@ function prepareNode(
     });
     server.once("exit", runAfterExit(`kill -KILL -${server.pid}`));
     await once(server, "spawn"); // Rejects if the program cannot be started at all.
-    const deadline = Date.now() + NODE_TIMEOUT;
+    const deadline = Date.now() + 120_000; // On two cores, 3,000 ms are usual.
     const log = () => fs.readFileSync(file("output.log"), "utf8");
-    // The version that has written the data; empty for a new folder.
-    const written = fs.readFileSync(file("version"), { encoding: "utf8", flag: "a+" });
+    fs.appendFileSync(file("version"), ""); // Creates it, if need be.
+    const written = fs.readFileSync(file("version"), "utf8"); // The version of the data.
     const version = () =>
       / RabbitMQ (\d+\.\d+)/.exec(log())?.[1] ??
         (/required_feature_flag/.test(log()) ? "this version" : written);
@@ -217,7 +223,7 @@ function prepareNode(
     // await_startup waits for the same, but takes half a second of CPU time to start.)
     while (!/ completed with \d+ plugins/.test(log())) {
       if (!isRunning() || signal?.aborted || isTooOld() || Date.now() > deadline) {
-        await end("SIGKILL");
+        await finish("SIGKILL");
         signal?.throwIfAborted();
         const reason = written && version() !== written
           ? `The data in ${folder} is from RabbitMQ ${written}, not from ${version()}. ` +
@@ -234,7 +240,7 @@ function prepareNode(
     if (isRunning() && server?.pid) process.kill(-server.pid, name);
   }
 
-  async function end(name: "SIGTERM" | "SIGKILL"): Promise<void> {
+  async function finish(name: "SIGTERM" | "SIGKILL"): Promise<void> {
     if (!server || !isRunning()) return;
     const exited = once(server, "exit");
     // The started program waits for the Erlang VM, and passes SIGTERM on to it.
@@ -258,15 +264,15 @@ function prepareNode(
     /** Starts it, also again after a pause or a crash. */
     start,
     /** Stops it cleanly. */
-    pause: () => end("SIGTERM"),
+    pause: () => finish("SIGTERM"),
     /** Kills it (-9), without a chance to clean up. */
-    crash: () => end("SIGKILL"),
+    crash: () => finish("SIGKILL"),
     /** Suspends its processes, as if the machine hung. */
     freeze: () => signalAll("SIGSTOP"),
     /** Resumes its processes. */
     unfreeze: () => signalAll("SIGCONT"),
     /** Stops all its processes, and removes its folder if that is temporary. */
-    stop: () => end("SIGTERM"),
+    stop: () => finish("SIGTERM"),
     /** Runs rabbitmqctl on it. https://www.rabbitmq.com/docs/man/rabbitmqctl.8 */
     async control(...args: string[]): Promise<void> {
       const program = join(programs, "rabbitmqctl");
@@ -329,14 +335,9 @@ export async function freePort(count = 1): Promise<number> {
 }
 
 /** Tells whether something is listening on a port of 127.0.0.1. */
-export async function accepts(port: number): Promise<boolean> {
+export function accepts(port: number): Promise<boolean> {
   const socket = connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
+  return once(socket, "connect").then(() => true, () => false).finally(() => {
     socket.destroy();
-  }
+  });
 }
