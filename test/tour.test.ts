@@ -22,30 +22,19 @@ function tourIn(shell: string, env: Record<string, string>, ...args: string[]) {
 }
 
 /** Returns the lines of text in a picture, without the first one, which is the command. */
-const linesOf = (svg: string) =>
-  [...svg.matchAll(/<text [^>]*>(.*)<\/text>/g)].slice(1).map(([, line = ""]) =>
-    line.replace(/<[^>]*>/g, "").replaceAll("&lt;", "<").replaceAll("&gt;", ">")
-      .replaceAll("&amp;", "&")
-  );
+function linesOf(svg: string): string[] {
+  const found = [...svg.matchAll(/<text [^>]*>(.*)<\/text>/g)].slice(1);
+  return found.map(([, line = ""]) => line.replace(/<[^>]*>/g, ""));
+}
 
-/**
- * Separates the tour's own lines from those of each program. The lines of several programs interleave differently every
- * time, and the workers share the tasks differently, so the lines of both workers are sorted together.
- */
-function story(lines: string[]) {
-  const words: string[] = [];
-  const programs: Record<string, string[]> = {};
-  for (const line of lines) {
-    const [, name = "", rest = ""] = /^(\S.{9}) ([$|] .*)/.exec(line) ?? [];
-    if (name) (programs[name.replace(/\d/, "").trim()] ??= []).push(rest);
-    else if (line) words.push(line);
-  }
-  programs.worker?.sort();
-  return { words, programs };
+/** Sorts lines, because those of several programs interleave differently every time. */
+function sorted(lines: string[]): string[] {
+  const anyWorker = lines.map((line) => line.replace(/^worker \d/, "worker"));
+  return anyWorker.filter((line) => line && line !== NOT_WAITING).sort();
 }
 
 withOwnNode("the tour", () => {
-  test("piped, it has no color, prints the words of its picture, and leaves nothing behind", async () => {
+  test("piped, it has no color, and prints the words of its picture", async () => {
     const { path: folder, remove } = temporaryFolder("tour-test-");
     onTestFinished(remove);
     // The lines of a pipe are not a person who presses Enter.
@@ -53,15 +42,13 @@ withOwnNode("the tour", () => {
     await tour.exits(0, 100);
     expect(tour.stdout.join("\n")).not.toContain("\x1b");
     expect(tour.stdout).toContain(NOT_WAITING);
-    const lines = tour.stdout.filter((line) => line !== NOT_WAITING);
-    expect(story(lines)).toEqual(story(linesOf(picture)));
-    expect(Object.keys(story(lines).programs)).toEqual(["worker", "new-task"]);
+    expect(sorted(tour.stdout)).toEqual(sorted(linesOf(picture)));
     // (tsx keeps its cache in this folder.)
     const left = readdirSync(folder).filter((name) => name.startsWith("rabbitmq"));
     expect(left).toEqual([]);
   });
 
-  test("with FORCE_COLOR, it is in color and at most 80 columns wide; without standard input, --step does not wait", async () => {
+  test("with FORCE_COLOR, it is in color, and at most 80 columns wide", async () => {
     const tour = tourIn('exec "$@" <&-', { FORCE_COLOR: "1" }, "--step", ..."13456");
     await tour.exits(0, 100);
     expect(tour.stderr).toEqual([]);
@@ -73,9 +60,7 @@ withOwnNode("the tour", () => {
     expect(lines).toContain(NOT_WAITING);
     expect(lines.filter((line) => line.includes("Press Enter"))).toEqual([]);
     expect(lines.filter((line) => /^── \d {2}/.test(line))).toHaveLength(5);
-    expect(lines.join("\n")).toContain(
-      "\n   (send) ─→ {default exchange} ─→ [hello] ─→",
-    );
+    expect(lines).toContain("   (send) ─→ {default exchange} ─→ [hello] ─→ (receive)");
   });
 
   // script(1) from util-linux provides the terminal, and a named pipe the keyboard.
