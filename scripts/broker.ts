@@ -87,7 +87,7 @@ function reportEnd(i: number): void {
 /** Ends the program, in one line, if a port that it needs is in use. */
 async function checkPorts(): Promise<void> {
   for (const n of [...ports, epmd, ...ports.map((n) => portsOf(n).ui)]) {
-    if (!await accepts(n)) continue;
+    if (!await accepts(n) && !await accepts(n, "::1")) continue;
     const what = ports.includes(n) && await identify(n) ||
       `Another program uses port ${n}.`;
     end(

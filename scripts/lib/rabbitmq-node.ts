@@ -334,9 +334,9 @@ export async function freePort(count = 1): Promise<number> {
   return first;
 }
 
-/** Tells whether something is listening on a port of 127.0.0.1. */
-export function accepts(port: number): Promise<boolean> {
-  const socket = connect(port, "127.0.0.1");
+/** Tells whether something is listening on a port of this machine. */
+export function accepts(port: number, address = "127.0.0.1"): Promise<boolean> {
+  const socket = connect(port, address);
   return once(socket, "connect").then(() => true, () => false).finally(() => {
     socket.destroy();
   });
