@@ -28,7 +28,10 @@ if (words.length === 0 || words[0] === "--help") {
 }
 
 const env = await findEnvironment();
-const control = join(findRabbitMQ() ?? "", "rabbitmqctl");
+const control = join(
+  findRabbitMQ() ?? end("RabbitMQ is not installed."),
+  "rabbitmqctl",
+);
 process.exit(spawnSync(control, words, { env, stdio: "inherit" }).status ?? 1);
 
 /** Returns the environment in which rabbitmqctl finds the first running node. */

@@ -178,7 +178,7 @@ try {
   const command = isDeno ? "deno task broker" : "npm run broker";
   console.log(`\n${dim("─".repeat(72))}\n\nYour turn.`);
   if (broker.node) console.log(`In one terminal, run a broker: ${bold(command)}`);
-  console.log(`In others, run the commands in ${bold(page)}`);
+  console.log(`${broker.node ? "In others, run" : "Run"} the commands in ${page}`);
 } catch (error) {
   exitCode = 1;
   if (!signal.aborted) warn(error instanceof Error ? error.message : String(error));

@@ -53,8 +53,8 @@ export function temporaryFolder(name: string): { path: string; remove(): void } 
 }
 
 /**
- * Returns an AbortSignal that is aborted when Ctrl-C, SIGTERM or a closed terminal asks
- * the program to end. Another one ends it at once.
+ * Returns an AbortSignal that is aborted when Ctrl-C, SIGTERM, a closed terminal or a
+ * closed output pipe asks the program to end. Another signal ends it at once.
  * https://nodejs.org/api/process.html#signal-events
  */
 export function stopSignal(): AbortSignal {
@@ -67,5 +67,6 @@ export function stopSignal(): AbortSignal {
     stopping.abort();
   };
   process.on("SIGINT", stop).on("SIGTERM", stop).on("SIGHUP", stop);
+  process.stdout.on("error", () => stopping.abort());
   return stopping.signal;
 }

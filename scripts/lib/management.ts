@@ -22,9 +22,7 @@ export async function callManagement(
       authorization: `Basic ${Buffer.from(login).toString("base64")}`,
     },
   }).catch(() => {
-    throw new Error(
-      `No management API responds at ${managementUrl}. MANAGEMENT_URL sets its address.`,
-    );
+    throw new Error(`No management API at ${managementUrl}. MANAGEMENT_URL sets it.`);
   });
   const text = await response.text();
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
