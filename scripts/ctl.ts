@@ -28,10 +28,8 @@ if (words.length === 0 || words[0] === "--help") {
 }
 
 const env = await findEnvironment();
-const control = join(
-  findRabbitMQ() ?? end("RabbitMQ is not installed."),
-  "rabbitmqctl",
-);
+const programs = findRabbitMQ() ?? end("RabbitMQ is not installed.");
+const control = join(programs, "rabbitmqctl");
 process.exit(spawnSync(control, words, { env, stdio: "inherit" }).status ?? 1);
 
 /** Returns the environment in which rabbitmqctl finds the first running node. */
@@ -39,18 +37,15 @@ async function findEnvironment(): Promise<Record<string, string | undefined>> {
   const addresses = brokerAddresses();
   for (const { options: { hostname = "", port = 5672 } } of addresses) {
     const { epmd } = portsOf(port);
-    if (!/^(localhost|127\.0\.0\.1|::1)$/.test(hostname) || !await accepts(epmd)) {
-      continue;
-    }
+    const isHere = /^(localhost|127\.0\.0\.1|::1)$/.test(hostname);
+    if (!isHere || !await accepts(epmd)) continue;
     for (const each of [port, port + 1, port + 2]) {
       if (!await accepts(each)) continue;
       return controlEnvironment(join(root, ".rabbitmq"), each, epmd);
     }
   }
   return end(
-    `npm run broker is not running at ${
-      addresses[0].where
-    }. To start it: npm run broker`,
+    `npm run broker is not running at ${addresses[0].where}. Start it first.`,
     "With Docker: docker compose exec rabbitmq rabbitmqctl …",
     "For any other broker, run rabbitmqctl on its own machine.",
   );

@@ -196,7 +196,8 @@ function prepareNode(
   fs.writeFileSync(file("rabbitmq.conf"), `${lines.join("\n")}\n`);
 
   let server: ChildProcess | undefined;
-  const isRunning = () => server?.exitCode === null && server.signalCode === null;
+  const isRunning = () =>
+    server?.pid !== undefined && server.exitCode === null && server.signalCode === null;
 
   async function start(): Promise<void> {
     fs.rmSync(file("pid"), { force: true });
