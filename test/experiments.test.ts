@@ -12,17 +12,11 @@ import {
 } from "./lib/lesson-test.ts";
 import { runtimesToTest } from "./lib/runtimes.ts";
 
-/** Returns the `npm run ctl` commands of a section of the page. */
-function controlCommands(title: string): string[] {
-  const page = readFileSync(join(root, "02-work-queues/README.md"), "utf8");
-  const section = page.split(/^(?=##+ )/m).find((text) =>
-    text.startsWith(`### ${title}\n`)
-  );
-  const blocks = [...(section ?? "").matchAll(/^```sh\n(.*?)^```$/gms)];
-  return blocks.map(([, code = ""]) => code).filter((code) =>
-    code.startsWith("npm run ctl")
-  );
-}
+/** The commands of the page that run rabbitmqctl. */
+const page = readFileSync(join(root, "02-work-queues/README.md"), "utf8");
+const commands = [...page.matchAll(/^```sh\n(npm run ctl .*?)^```$/gms)].map((
+  [, code],
+) => code);
 
 withOwnNode("experiments", () => {
   let env: { AMQP_URL: string };
@@ -46,8 +40,7 @@ withOwnNode("experiments", () => {
         return program.stdout.join("\n");
       };
 
-      const [setPolicy, clearPolicy] = controlCommands("Dead-letter a poison message");
-      const [listQueues] = controlCommands("Watch the queue");
+      const [listQueues, setPolicy, clearPolicy] = commands;
       const receive = run("01-hello/receive.ts");
       await receive.prints(WAITING_FOR_MESSAGES);
       await control(setPolicy);
