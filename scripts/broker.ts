@@ -33,7 +33,7 @@ const { nodes: size, port } = yargs(process.argv.slice(2)).locale("en").strict()
 
 const isCluster = size > 1;
 const ports = [port, port + 1, port + 2].slice(0, size);
-const { ui, epmd } = portsOf(port);
+const { ui } = portsOf(port);
 const folder = join(root, ".rabbitmq");
 const command = `npm run broker -- ${isCluster ? "--nodes 3 " : ""}--port`;
 let left = size; // How many nodes are running.
@@ -86,7 +86,7 @@ function reportEnd(i: number): void {
 
 /** Ends the program, in one line, if a port that it needs is in use. */
 async function checkPorts(): Promise<void> {
-  for (const n of [...ports, epmd, ...ports.map((n) => portsOf(n).ui)]) {
+  for (const n of [...ports, ...ports.flatMap((n) => Object.values(portsOf(n)))]) {
     if (!await accepts(n) && !await accepts(n, "::1")) continue;
     const what = ports.includes(n) && await identify(n) ||
       `Another program uses port ${n}.`;
