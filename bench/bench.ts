@@ -18,7 +18,7 @@ import {
   getBroker,
   leaveBroker,
 } from "../scripts/lib/broker-to-use.ts";
-import { startCluster } from "../scripts/lib/cluster.ts";
+import { startCluster } from "../scripts/lib/rabbitmq-node.ts";
 import { Program, root, runtimes } from "../scripts/lib/program.ts";
 import { accepts, findRabbitMQ } from "../scripts/lib/rabbitmq-node.ts";
 import { onStopSignal } from "../shared/shutdown.ts";

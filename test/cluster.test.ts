@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { setInterval, setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { callManagement, createVirtualHost } from "../scripts/lib/broker-to-use.ts";
-import { type RabbitMQCluster, startCluster } from "../scripts/lib/cluster.ts";
+import { type RabbitMQCluster, startCluster } from "../scripts/lib/rabbitmq-node.ts";
 import { type Program, runScript, type Runtime } from "../scripts/lib/program.ts";
 import { accepts, type RabbitMQNode } from "../scripts/lib/rabbitmq-node.ts";
 import {
@@ -15,11 +15,11 @@ import {
   untilTestEnds,
   WAITING_FOR_LOGS,
   WAITING_FOR_MESSAGES,
-  withOwnNode,
+  whereInstalled,
 } from "./lib/lesson-test.ts";
 import { runtimeAt, runtimesToTest } from "./lib/runtimes.ts";
 
-withOwnNode("a cluster", (programs) => {
+whereInstalled("a cluster", (programs) => {
   let cluster: RabbitMQCluster;
   beforeAll(async () => {
     cluster = await startCluster({ programs });

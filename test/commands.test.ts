@@ -1,20 +1,24 @@
-/** The commands of `npm run`: setup, broker, ctl and start. For clusters, see cluster-commands.test.ts. */
-import { readdirSync } from "node:fs";
-import { setInterval } from "node:timers/promises";
-import { expect, inject, onTestFinished, test } from "vitest";
+/** The commands of `npm run`. For a cluster, see cluster-commands.test.ts. */
+import { readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "../scripts/lib/clean-up.ts";
-import { Program, type ProgramOptions, runScript } from "../scripts/lib/program.ts";
-import { accepts, freePort } from "../scripts/lib/rabbitmq-node.ts";
-import { processesOf, withOwnNode } from "./lib/lesson-test.ts";
+import { Program, runScript, runtimes } from "../scripts/lib/program.ts";
+import { accepts, freePort, startNode } from "../scripts/lib/rabbitmq-node.ts";
+import {
+  noProcessOf,
+  processesOf,
+  runBroker,
+  untilTestEnds,
+  whereInstalled,
+} from "./lib/lesson-test.ts";
 
-/** Starts a script, and stops it after the test if it is still running. */
-function run(options: ProgramOptions, script: string, ...args: string[]): Program {
-  const program = runScript("tsx", script, args, options);
-  onTestFinished(async () => {
-    program.signal("SIGTERM");
-    await program.exitCode;
-  });
-  return program;
+const READY = "To stop it, press CTRL+C";
+
+/** Runs a script of scripts/, with environment variables. */
+function run(script: string, args: string[] = [], env: Record<string, string> = {}) {
+  return untilTestEnds(runScript("tsx", script, args, { env }));
 }
 
 /** Creates a folder that is removed after the test. */
@@ -24,124 +28,149 @@ function folderForTest(): string {
   return path;
 }
 
-/** Lists our folders in a folder for temporary files, where tsx keeps a cache too. */
-const ownFolders = (folder: string) =>
-  readdirSync(folder).filter((name) => name.startsWith("rabbitmq"));
-
-withOwnNode("the commands", (programs) => {
-  test("setup reports in one line that there is nothing to do", async () => {
-    const setup = run({}, "scripts/setup.ts");
+whereInstalled("the commands", (programs) => {
+  test("setup says that there is nothing to do, also as a task of Deno alone", async () => {
+    const line = `RabbitMQ is installed in ${programs}: nothing to do.`;
+    const setup = run("scripts/setup.ts");
     await setup.exits(0);
-    expect(setup.stdout).toEqual([
-      `RabbitMQ is installed in ${programs}: nothing to do.`,
-    ]);
+    expect(setup.stdout).toEqual([line]);
+    const bin = folderForTest(); // Contains neither Node nor npm.
+    symlinkSync("/bin/sh", join(bin, "sh"));
+    symlinkSync(runtimes.deno.command[0] ?? "", join(bin, "deno"));
+    const command = [join(bin, "deno"), "task", "setup"];
+    const task = untilTestEnds(new Program(command, { env: { PATH: bin } }));
+    await task.prints(line);
+    await task.exits(0);
   });
 
   test("a tour that is killed (-9) leaves no process and no folder behind", async () => {
     const folder = folderForTest();
-    const tour = run({ env: { TMPDIR: folder } }, "scripts/tour.ts", "2");
+    const tour = run("scripts/tour.ts", ["2"], { TMPDIR: folder });
     await tour.prints(/Received 'a long task/, 1, 60);
     const children = processesOf(folder).filter((line) =>
       /beam|epmd|worker/.test(line)
     );
     expect(children.length).toBeGreaterThan(3);
     tour.signal("SIGKILL");
-    await tour.exitCode;
-    for await (const _ of setInterval(50)) if (processesOf(folder).length === 0) break;
-    expect(ownFolders(folder)).toEqual([]);
+    await noProcessOf(folder);
+    await expect.poll(() =>
+      readdirSync(folder).filter((name) => /^rabbitmq/.test(name))
+    )
+      .toEqual([]); // tsx keeps its cache in this folder, too.
   });
 
-  test("the broker keeps the contents of durable queues", async () => {
-    const folder = folderForTest();
+  test("the broker keeps its messages; a second one says what is there", async () => {
     const port = await freePort();
-    const options = ["--port", String(port), "--ui", String(await freePort()), folder];
+    const name = `rabbitmq-by-example-${port}@`;
     const env = { AMQP_URL: `amqp://localhost:${port}` };
+    const first = untilTestEnds(runBroker(port));
+    await first.prints(READY, 1, 120);
+    expect(first.stdout).toContain(`export AMQP_URL=amqp://localhost:${port}`);
+    expect(await accepts(port + 10_000)).toBe(true);
+    await run("01-hello/send.ts", ["kept"], env).exits(0);
+    const second = run("scripts/broker.ts", ["--port", `${port}`]);
+    await second.exits(1);
+    expect(second.stderr.join()).toMatch(RegExp(
+      `^\\[!\\] RabbitMQ [34][.\\d]+ is running on port ${port}: the lessons can use ` +
+        `it, with AMQP_URL=\\S+. To run one beside it: npm run broker -- --port \\d+$`,
+    ));
 
-    const first = run({}, "scripts/broker.ts", ...options);
-    await first.prints("To stop it, press CTRL+C", 1, 120);
-    expect(first.stdout).toContain(
-      `export AMQP_URL=amqp://localhost:${port}`,
-    );
-    await run({ env }, "01-hello/send.ts", "kept").exits(0);
-    const another = run({}, "scripts/broker.ts", ...options);
-    await another.exits(0);
-    expect(another.stdout[0]).toMatch(
-      /^RabbitMQ [34]\.[.\d]+ is already listening on port \d+\.$/,
-    );
-    expect(another.stdout[1]).toBe("npm run broker is running it in another terminal.");
-    const name = "a name, with spaces";
-    const policy = ["set_policy", name, "^none$", '{"max-length": 5}'];
-    await run({ env }, "scripts/ctl.ts", ...policy).exits(0);
-    const policies = run({ env }, "scripts/ctl.ts", "list_policies", "--quiet");
+    const policy = ["set_policy", "a name, with spaces", "^none$", '{"max-length": 5}'];
+    await run("scripts/ctl.ts", policy, env).exits(0);
+    const policies = run("scripts/ctl.ts", ["list_policies", "--quiet"], env);
     await policies.prints(/a name, with spaces\t\^none\$.*\{"max-length":5\}/);
     expect(await first.stop()).toBe(0);
-    expect(await accepts(port)).toBe(false);
+    expect(processesOf(name)).toEqual([]);
 
-    const second = run({}, "scripts/broker.ts", ...options);
-    await second.prints("To stop it, press CTRL+C", 1, 120);
-    await run({ env }, "01-hello/receive.ts").prints("[x] Received 'kept'");
-    expect(await second.stop()).toBe(0);
+    const again = untilTestEnds(runBroker(port));
+    await again.prints(READY, 1, 120);
+    await untilTestEnds(run("01-hello/receive.ts", [], env)).prints(
+      "[x] Received 'kept'",
+    );
+    again.signal("SIGKILL");
+    await noProcessOf(name);
   });
 
-  test("a broker that npm run broker did not start: what does not work, and what to do", async () => {
-    const { url } = inject("broker");
-    const { port } = new URL(url);
-    const ui = await freePort();
-    const broker = run({}, "scripts/broker.ts", `--port=${port}`, `--ui=${ui}`);
-    await broker.exits(0);
-    expect(broker.stdout).toEqual([
-      expect.stringMatching(
-        /^RabbitMQ [34]\.[.\d]+ is already listening on port \d+\.$/,
-      ),
-      `To use it for the lessons: export AMQP_URL=amqp://localhost:${port}`,
-      "npm run broker did not start it, so these parts of the pages do not work: " +
-      `the management UI (nothing is listening on port ${ui}), stopping and starting the broker, npm run ctl.`,
-      "To run one where everything works, stop this one first. If it is a service: sudo systemctl stop rabbitmq-server",
-      expect.stringMatching(
-        /^Or run one beside it: npm run broker -- --port (\d+) --ui \d+, and for the lessons: export AMQP_URL=amqp:\/\/localhost:\1$/,
-      ),
-    ]);
-    const cluster = run(
-      {},
-      "scripts/broker.ts",
-      ...["--nodes=3", `--port=${port}`, `--ui=${ui}`],
+  test("Ctrl-C while the broker starts leaves no process behind", async () => {
+    const port = await freePort();
+    const broker = untilTestEnds(runBroker(port));
+    await expect.poll(() => processesOf(`-${port}@`).join(), { timeout: 20_000 })
+      .toMatch(/beam/);
+    expect(await broker.stop()).toBe(0);
+    expect(broker.stdout).toEqual(["Starting RabbitMQ ..."]);
+    await noProcessOf(`-${port}@`);
+  });
+
+  test("a cookie that others can read is corrected; data of another version is named", async () => {
+    const folder = folderForTest();
+    const cookie = join(folder, ".erlang.cookie");
+    writeFileSync(cookie, "SECRET", { mode: 0o644 });
+    const settings = ["default_pass = secret"];
+    const port = await freePort();
+    const node = await startNode({ programs, folder, port, settings });
+    onTestFinished(node.stop);
+    expect(statSync(cookie).mode & 0o777).toBe(0o400);
+    const broker = run("scripts/broker.ts", ["--port", `${port}`]);
+    await broker.warns(
+      /^\[!\] RabbitMQ is running on port \d+, but refuses the user guest/,
     );
-    await cluster.exits(1);
-    expect(cluster.stdout.at(-1)).toMatch(
-      /^Or run one beside it: npm run broker -- --nodes 3 /,
+    await node.pause();
+    writeFileSync(join(folder, `${port}`, "version"), "99.0");
+    await expect(node.start()).rejects.toThrow(
+      /^RabbitMQ did not start\. The data in \S+ is from RabbitMQ 99\.0, not from [34]\.\d+\./,
     );
-    const env = { AMQP_URL: url };
-    const control = run({ env }, "scripts/ctl.ts", "list_queues");
+  });
+
+  test("ctl needs a broker of npm run broker", async () => {
+    const env = { AMQP_URL: `amqp://localhost:${await freePort()}` };
+    const control = run("scripts/ctl.ts", ["list_queues"], env);
     await control.exits(1);
-    expect(control.stderr[0]).toMatch(
-      /^\[!\] npm run ctl needs a broker that npm run broker started\. None is running at /,
+    const [line] = control.stderr;
+    expect(line).toMatch(
+      /^\[!\] npm run broker is not running at amqp:\/\/localhost:\d+\./,
     );
   });
 });
 
-test("setup, broker and ctl have a --help; setup rejects unknown arguments", async () => {
-  for (const name of ["setup", "broker", "ctl"]) {
-    const help = run({}, `scripts/${name}.ts`, "--help");
-    await help.exits(0);
-    expect(help.stdout[0]).toMatch(`Usage: npm run ${name}`);
-    expect(help.stderr).toEqual([]);
-  }
-  const setup = run({}, "scripts/setup.ts", "--dry-run");
-  await setup.exits(1);
-  expect(setup.stdout).toEqual([]);
-  expect(setup.stderr.at(-1)).toMatch(/^Unknown argument/);
-});
-
-test("a RABBITMQ_HOME without RabbitMQ is reported in one line", async () => {
-  const setup = run({ env: { RABBITMQ_HOME: "/nowhere" } }, "scripts/setup.ts");
-  await setup.exits(1);
-  expect(setup.stderr).toEqual([
-    "[!] RABBITMQ_HOME is set, but /nowhere/sbin/rabbitmq-server does not exist or is not executable.",
+test("another program on the port is reported in one line", async () => {
+  const server = createServer((_, response) => response.end());
+  const port = await freePort();
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const broker = run("scripts/broker.ts", ["--port", `${port}`]);
+  await broker.exits(1);
+  expect(broker.stderr).toEqual([
+    `[!] Another program uses port ${port}. To run one beside it: ` +
+    `npm run broker -- --port ${port + 100}`,
   ]);
 });
 
-test("the tour rejects a lesson that does not exist", async () => {
-  const tour = run({}, "scripts/tour.ts", "7");
-  await tour.exits(1);
-  expect(tour.stderr.at(-1)).toBe("The lessons are 1 to 6");
+test("every command has a --help in English, at most 80 columns wide", async () => {
+  for (const name of ["setup", "broker", "ctl", "tour", "delete"]) {
+    const help = run(`scripts/${name}.ts`, ["--help"], { LC_ALL: "de_DE.UTF-8" });
+    await help.exits(0);
+    expect(help.stdout[0]).toMatch(/^Usage: (npm|npx) /);
+    expect(help.stdout.filter((line) => line.length > 80)).toEqual([]);
+    expect(help.stderr).toEqual([]);
+  }
+});
+
+test.each([
+  ["setup", ["--force"], "Unknown argument: force"],
+  ["broker", ["--port", "1.5"], "--port must be a whole number from 1 to 35000"],
+  ["broker", ["--nodes", "2"], "--nodes must be 1 or 3"],
+  ["tour", ["7"], "The lessons are 1 to 6"],
+])("%s %j: one line says what is wrong", async (name, args, line) => {
+  const program = run(`scripts/${name}.ts`, args, { LC_ALL: "de_DE.UTF-8" });
+  await program.exits(1);
+  expect(program.stdout).toEqual([]);
+  expect(program.stderr.at(-1)).toBe(line);
+});
+
+test("a RABBITMQ_HOME without RabbitMQ is reported in one line", async () => {
+  const setup = run("scripts/setup.ts", [], { RABBITMQ_HOME: "/nowhere" });
+  await setup.exits(1);
+  expect(setup.stderr).toEqual([
+    "[!] No rabbitmq-server in RABBITMQ_HOME: /nowhere/sbin",
+  ]);
 });

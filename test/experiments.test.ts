@@ -1,40 +1,33 @@
-/** The experiments of lesson 2 that need `npm run broker` and `npm run ctl`, with the commands of its page. */
+/** The experiments of lesson 2 that need `npm run ctl`, with the commands of its page. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { temporaryFolder } from "../scripts/lib/clean-up.ts";
 import { Program, root, runScript } from "../scripts/lib/program.ts";
 import { freePort } from "../scripts/lib/rabbitmq-node.ts";
-import { untilTestEnds, WAITING_FOR_MESSAGES, withOwnNode } from "./lib/lesson-test.ts";
+import {
+  runBroker,
+  untilTestEnds,
+  WAITING_FOR_MESSAGES,
+  whereInstalled,
+} from "./lib/lesson-test.ts";
 import { runtimesToTest } from "./lib/runtimes.ts";
 
-/** Returns the `npm run ctl` commands of a section of the page. */
-function controlCommands(title: string): string[] {
-  const page = readFileSync(join(root, "02-work-queues/README.md"), "utf8");
-  const section = page.split(/^(?=##+ )/m).find((text) =>
-    text.startsWith(`### ${title}\n`)
-  );
-  const blocks = [...(section ?? "").matchAll(/^```sh\n(.*?)^```$/gms)];
-  return blocks.map(([, code = ""]) => code).filter((code) =>
-    code.startsWith("npm run ctl")
-  );
-}
+/** The commands of the page that run rabbitmqctl. */
+const page = readFileSync(join(root, "02-work-queues/README.md"), "utf8");
+const commands = [...page.matchAll(/^```sh\n(npm run ctl .*?)^```$/gms)].map((
+  [, code],
+) => code);
 
-withOwnNode("experiments", () => {
-  const { path, remove } = temporaryFolder("experiments-test-");
+whereInstalled("experiments", () => {
   let env: { AMQP_URL: string };
   let broker: Program;
   beforeAll(async () => {
-    const [port, ui] = [await freePort(), await freePort()];
+    const port = await freePort();
     env = { AMQP_URL: `amqp://localhost:${port}` };
-    const options = ["--port", String(port), "--ui", String(ui), path];
-    broker = runScript("tsx", "scripts/broker.ts", options);
+    broker = runBroker(port);
     await broker.prints("To stop it, press CTRL+C", 1, 120);
   });
-  afterAll(async () => {
-    await broker.stop();
-    remove();
-  });
+  afterAll(() => broker.stop());
 
   test.each(runtimesToTest)(
     "a poison message is dead-lettered by a policy, on %s",
@@ -47,8 +40,7 @@ withOwnNode("experiments", () => {
         return program.stdout.join("\n");
       };
 
-      const [setPolicy, clearPolicy] = controlCommands("Dead-letter a poison message");
-      const [listQueues] = controlCommands("Watch the queue");
+      const [listQueues, setPolicy, clearPolicy] = commands;
       const receive = run("01-hello/receive.ts");
       await receive.prints(WAITING_FOR_MESSAGES);
       await control(setPolicy);

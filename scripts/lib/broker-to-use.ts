@@ -1,16 +1,22 @@
 /** The broker for the tour, the tests and the bench, with temporary virtual hosts. */
-import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import process from "node:process";
-import { brokerAddresses } from "../../shared/broker-address.ts";
+import { brokerAddresses } from "../../shared/address.ts";
+import { callManagement } from "./management.ts";
 import { findRabbitMQ, type RabbitMQNode, startNode } from "./rabbitmq-node.ts";
+
+export { callManagement };
 
 /** A broker on which to create virtual hosts. */
 export interface Broker {
-  /** The address of the broker, for AMQP_URL. */
+  /** Its address, for AMQP_URL, without a virtual host. */
   url: string;
   /** The address of its management API. */
   managementUrl: string;
+  /** The user and the password for the API, with a colon between them. */
+  login?: string;
+  /** How to name it to a person, without a password. */
+  where?: string;
   /** The prefix of the names of the virtual hosts of this run. */
   prefix: string;
   /** The node, if it is private: it may then be stopped. */
@@ -18,12 +24,9 @@ export interface Broker {
 }
 
 /**
- * Starts a private node if RabbitMQ is installed. If not, it uses the broker at AMQP_URL, from the environment or .env
- * (default: amqp://localhost), with the management API at MANAGEMENT_URL (default: port 15672 of the same host).
- *
- * @param signal aborts the start of the node
- * @returns the broker, ready for connections
- * @throws Error if RabbitMQ is not installed and no management API answers
+ * Starts a private node if RabbitMQ is installed; the signal aborts the start. If it is
+ * not, returns the broker at AMQP_URL, with the management API at MANAGEMENT_URL (default:
+ * port 15672 of the same host). Throws an error if this API does not answer.
  */
 export async function getBroker(signal?: AbortSignal): Promise<Broker> {
   const prefix = `by-example-${randomBytes(6).toString("hex")}-`;
@@ -32,53 +35,39 @@ export async function getBroker(signal?: AbortSignal): Promise<Broker> {
     const node = await startNode({ programs, signal });
     return { url: node.url, managementUrl: node.managementUrl, prefix, node };
   }
-  const [url] = brokerAddresses();
+  const [{ where, options }] = brokerAddresses();
+  const { protocol, hostname = "", port, username = "", password = "" } = options;
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  const user = [username, password].map(encodeURIComponent).join(":");
   const broker = {
-    url: url.href,
+    url: `${protocol}://${user}@${host}:${port}`,
+    managementUrl: process.env.MANAGEMENT_URL || `http://${host}:15672`,
+    login: `${username}:${password}`,
+    where,
     prefix,
-    managementUrl: process.env.MANAGEMENT_URL || `http://${url.hostname}:15672`,
   };
-  try {
-    await callManagement(broker, "GET", "overview");
-  } catch (error) {
-    throw new Error(
-      `RabbitMQ is not installed. ${error instanceof Error ? error.message : error}`,
-      { cause: error },
-    );
-  }
+  await callManagement(broker, "GET", "overview").catch((error) => {
+    throw new Error(`RabbitMQ is not installed: npm run setup. ${error.message}`);
+  });
   return broker;
 }
 
 /**
- * Creates a virtual host, which isolates its queues and exchanges from all others.
- * https://www.rabbitmq.com/docs/vhosts
- *
- * @param broker the broker
- * @returns its address, for AMQP_URL
+ * Creates a virtual host, which isolates its queues and exchanges from all others, and
+ * returns its address, for AMQP_URL. https://www.rabbitmq.com/docs/vhosts
  */
 export async function createVirtualHost(broker: Broker): Promise<string> {
   const name = broker.prefix + randomBytes(4).toString("hex");
   await callManagement(broker, "PUT", `vhosts/${name}`);
-  const url = new URL(broker.url);
-  url.pathname = name;
-  return url.href;
+  return `${broker.url}/${name}`;
 }
 
-/**
- * Deletes a virtual host and everything in it.
- *
- * @param broker the broker
- * @param url the address of the virtual host, from {@linkcode createVirtualHost}
- */
+/** Deletes a virtual host from {@linkcode createVirtualHost}, and everything in it. */
 export async function deleteVirtualHost(broker: Broker, url: string): Promise<void> {
-  await callManagement(broker, "DELETE", `vhosts${new URL(url).pathname}`);
+  await callManagement(broker, "DELETE", `vhosts${url.slice(broker.url.length)}`);
 }
 
-/**
- * Releases a broker: stops a private node, or deletes the remaining virtual hosts of this run.
- *
- * @param broker the broker, from {@linkcode getBroker}
- */
+/** Stops a private node, or deletes the virtual hosts of this run on another broker. */
 export async function leaveBroker(broker: Broker): Promise<void> {
   if (broker.node) return await broker.node.stop();
   const all = await callManagement(broker, "GET", "vhosts?columns=name");
@@ -87,47 +76,4 @@ export async function leaveBroker(broker: Broker): Promise<void> {
       await callManagement(broker, "DELETE", `vhosts/${name}`);
     }
   }
-}
-
-/**
- * Calls RabbitMQ's management API. https://www.rabbitmq.com/docs/http-api-reference
- *
- * @param broker the broker
- * @param method the HTTP method
- * @param path the path after /api/
- * @param body the request body, sent as JSON
- * @returns the response body, parsed as JSON; undefined if it is empty
- * @throws Error if the API cannot be reached, or responds with an error
- */
-export async function callManagement(
-  broker: Pick<Broker, "url" | "managementUrl">,
-  method: string,
-  path: string,
-  body?: unknown,
-): Promise<unknown> {
-  const { username, password } = new URL(broker.url);
-  const user = username
-    ? `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-    : "guest:guest";
-  const response = await fetch(`${broker.managementUrl}/api/${path}`, {
-    method,
-    body: body === undefined ? undefined : JSON.stringify(body),
-    headers: {
-      // RabbitMQ 4.3 closes an idle connection after 5 s. A call that reused it at that moment would fail.
-      connection: "close",
-      "content-type": "application/json",
-      authorization: `Basic ${Buffer.from(user).toString("base64")}`,
-    },
-  }).catch(() => {
-    throw new Error(
-      `No management API responds at ${broker.managementUrl}. MANAGEMENT_URL sets its address.`,
-    );
-  });
-  const text = await response.text();
-  if (!response.ok) {
-    throw new Error(
-      `${method} ${broker.managementUrl}/api/${path} responded ${response.status}: ${text}`,
-    );
-  }
-  return text ? JSON.parse(text) : undefined;
 }

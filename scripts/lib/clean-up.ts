@@ -1,20 +1,19 @@
 /**
- * Cleans up after this process, even if it is killed (-9, or Ctrl-C on a test run): a shell notices that its standard input
- * has ended, and runs the remaining commands.
+ * Cleans up after this process, even if it is killed (-9): a shell notices that its
+ * standard input has ended, and runs the remaining commands.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 
 const commands = new Set<string>();
 let shell: ChildProcess | undefined;
 
 /**
- * Registers a shell command to run when this process has ended, however it ended. The latest command runs first.
- *
- * @param command a command for bash, on one line
- * @returns a function that cancels it
+ * Registers a command for bash, on one line, to run when this process has ended, however
+ * it ended. The latest command runs first. Returns a function that cancels it.
  */
 export function runAfterExit(command: string): () => void {
   if (!shell) {
@@ -38,10 +37,8 @@ export function runAfterExit(command: string): () => void {
 }
 
 /**
- * Creates a temporary folder, which is removed when this process has ended.
- *
- * @param name the prefix of its name
- * @returns its path, and a function that removes it now
+ * Creates a temporary folder, which is removed when this process has ended. Takes the
+ * beginning of its name, and returns its path and a function that removes it now.
  */
 export function temporaryFolder(name: string): { path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), name));
@@ -53,4 +50,23 @@ export function temporaryFolder(name: string): { path: string; remove(): void } 
       cancel();
     },
   };
+}
+
+/**
+ * Returns an AbortSignal that is aborted when Ctrl-C, SIGTERM, a closed terminal or a
+ * closed output pipe asks the program to end. Another signal ends it at once.
+ * https://nodejs.org/api/process.html#signal-events
+ */
+export function stopSignal(): AbortSignal {
+  const stopping = new AbortController();
+  let first = 0;
+  const stop = () => {
+    // npm and tsx pass on a Ctrl-C that has already arrived.
+    if (first && Date.now() - first > 100) process.exit(1);
+    first ||= Date.now();
+    stopping.abort();
+  };
+  process.on("SIGINT", stop).on("SIGTERM", stop).on("SIGHUP", stop);
+  process.stdout.on("error", () => stopping.abort());
+  return stopping.signal;
 }

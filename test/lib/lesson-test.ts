@@ -1,4 +1,7 @@
 /** Tests that run scripts as a reader does, each in its own virtual host. */
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { setInterval } from "node:timers/promises";
 import { type ConfirmChannel, connect } from "amqplib";
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished } from "vitest";
 import { test as vitestTest } from "vitest";
@@ -7,8 +10,14 @@ import {
   createVirtualHost,
   deleteVirtualHost,
 } from "../../scripts/lib/broker-to-use.ts";
-import { Program, runScript, type Runtime } from "../../scripts/lib/program.ts";
-import type { ProgramOptions } from "../../scripts/lib/program.ts";
+import { runAfterExit } from "../../scripts/lib/clean-up.ts";
+import {
+  type Program,
+  type ProgramOptions,
+  root,
+  runScript,
+  type Runtime,
+} from "../../scripts/lib/program.ts";
 import { findRabbitMQ } from "../../scripts/lib/rabbitmq-node.ts";
 import { type RabbitMQNode, startNode } from "../../scripts/lib/rabbitmq-node.ts";
 import { runtimesToTest } from "./runtimes.ts";
@@ -81,8 +90,18 @@ export function onEveryRuntime(name: string, define: (test: LessonTest) => void)
 }
 
 /**
- * Defines tests on a private node, which they may stop and configure. Where RabbitMQ is not
- * installed, they are skipped, and their name says why.
+ * Defines tests that start RabbitMQ. Where it is not installed, they are skipped, and their
+ * name says why. The function gets the folder of RabbitMQ's programs.
+ */
+export function whereInstalled(name: string, define: (programs: string) => void): void {
+  const programs = findRabbitMQ();
+  if (programs) describe(name, () => define(programs));
+  else {describe.skip(`${name} (skipped: RabbitMQ is not installed here)`, () =>
+      define(""));}
+}
+
+/**
+ * Defines tests on a private node, which they may stop and configure.
  *
  * @param name the subject of the tests
  * @param options the settings of the node
@@ -93,9 +112,7 @@ export function withOwnNode(
   options: Omit<Parameters<typeof startNode>[0], "programs">,
   define: (test: LessonTest, node: () => RabbitMQNode) => void,
 ): void {
-  const programs = findRabbitMQ() ?? "";
-  const title = programs ? name : `${name} (skipped: RabbitMQ is not installed here)`;
-  describe.skipIf(!programs)(title, () => {
+  whereInstalled(name, (programs) => {
     let node: RabbitMQNode | undefined;
     const running = () => node ?? expect.unreachable("the node is not running");
     beforeAll(async () => {
@@ -142,4 +159,25 @@ export function timesDone(workers: Program[], task: string): number {
     ).length
   );
   return times.reduce((sum, n) => sum + n);
+}
+
+/**
+ * Runs `npm run broker` on a port. Its data is removed, and it is killed if it is still
+ * running, when the file of tests has ended, however it ends.
+ */
+export function runBroker(port: number, ...options: string[]): Program {
+  const data = join(root, ".rabbitmq");
+  runAfterExit(`rm -rf '${data}/${port}' '${data}/cluster-${port}'`);
+  return runScript("tsx", "scripts/broker.ts", ["--port", `${port}`, ...options]);
+}
+
+/** Waits until no process has a text in its environment or on its command line. */
+export async function noProcessOf(text: string): Promise<void> {
+  for await (const _ of setInterval(50)) if (processesOf(text).length === 0) return;
+}
+
+/** Lists the processes that have a text in their environment or on their command line. */
+export function processesOf(text: string): string[] {
+  const lines = execFileSync("ps", ["axeww"], { encoding: "utf8" }).split("\n");
+  return lines.filter((line) => line.includes(text));
 }
