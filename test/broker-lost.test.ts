@@ -2,10 +2,10 @@ import { Buffer } from "node:buffer";
 /** The broker stops and comes back in every possible way, under every consumer; or it does not come back. */
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { setInterval, setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished } from "vitest";
 import type { Program } from "../scripts/lib/program.ts";
-import { consumers, works } from "./lib/consumers.ts";
+import { consumers, count, READY, works } from "./lib/consumers.ts";
 import {
   AWAITING_REQUESTS,
   messagesIn,
@@ -18,6 +18,9 @@ import {
 
 const LOST = /^\[!\] Lost amqp:\/\/\S+\/\S+: .+\. Reconnecting \.\.\.$/;
 const RECONNECTED = /^\[!\] Reconnected to amqp:\/\/\S+$/;
+/** The lines on standard error, but for a task that comes again if its acknowledgement is lost. */
+const told = ({ stderr }: Program) =>
+  stderr.filter((line) => !/Redelivered/.test(line));
 const NO_BROKER = /closed the connection|no AMQP 0-9-1 broker answered/;
 
 withOwnNode("the broker is lost", {}, (test, node) => {
@@ -25,6 +28,8 @@ withOwnNode("the broker is lost", {}, (test, node) => {
   /** Closes all connections to a virtual host, as an operator does. */
   const closeConnections = (url: string) =>
     node().control("close_all_connections", "--vhost", vhostOf(url), "as a test");
+  const deleteQueue = (url: string, queue: string) =>
+    onChannel(url, (channel) => channel.deleteQueue(queue));
   /** Stops the node during some work, and starts it again. */
   async function without(stop: () => Promise<void>, meanwhile = async () => {}) {
     await stop();
@@ -35,34 +40,32 @@ withOwnNode("the broker is lost", {}, (test, node) => {
   test("every consumer reports each loss once, and works as before", async ({ run, virtualHost }) => {
     const started = consumers.map((consumer) => ({
       consumer,
-      program: run(...consumer.script),
+      program: run(...consumer[0]),
     }));
-    for (const { consumer, program } of started) await program.prints(consumer.ready);
+    for (const { program } of started) await program.prints(READY);
     await sleep(2000); // A quorum queue younger than 2 s may not survive, and nothing reports its state.
 
-    const losses: [affected: RegExp, cause: () => Promise<unknown>][] = [
-      [/./, () => without(() => node().crash())],
-      [/./, () => without(() => node().pause())],
-      [/./, () => closeConnections(virtualHost)],
-      ...["hello", "task_queue", "rpc_queue"].map((
-        queue,
-      ): [RegExp, () => Promise<unknown>] => [
-        new RegExp({ hello: "01", task_queue: "02", rpc_queue: "06" }[queue] ?? ""),
-        () => onChannel(virtualHost, (channel) => channel.deleteQueue(queue)),
-      ]),
+    const losses: [affected: string, cause: () => Promise<unknown>][] = [
+      ["", () => without(() => node().crash())],
+      ["", () => without(() => node().pause())],
+      ["", () => closeConnections(virtualHost)],
+      ["hello", () => deleteQueue(virtualHost, "hello")],
+      ["task_queue", () => deleteQueue(virtualHost, "task_queue")],
+      ["rpc_queue", () => deleteQueue(virtualHost, "rpc_queue")],
     ];
     for (const [affected, cause] of losses) {
-      const those = started.filter(({ consumer }) => affected.test(consumer.script[0]));
-      const before = new Map(those.map((one) => [one, one.program.stderr.length]));
+      const those = started.filter(({ consumer: [, to] }) =>
+        !affected || to[1] === affected
+      );
+      const before = those.map(({ program }) => told(program).length);
       await cause();
       const returned = performance.now();
-      for (const [{ consumer, program }, lines] of before) {
-        await program.warns(RECONNECTED, lines / 2 + 1, 60);
+      for (const [i, { consumer, program }] of those.entries()) {
+        await program.warns(RECONNECTED, (before[i] ?? 0) / 2 + 1, 60);
         expect(performance.now() - returned).toBeLessThan(4000); // 2 s, and a busy machine.
-        const [lost, back, ...others] = program.stderr.slice(lines);
-        expect(lost).toMatch(LOST);
-        expect(back).toMatch(RECONNECTED);
-        expect(others).toEqual([]);
+        expect(told(program).slice(before[i])).toEqual(
+          [expect.stringMatching(LOST), expect.stringMatching(RECONNECTED)],
+        );
         await works(consumer, program, virtualHost);
       }
     }
@@ -81,11 +84,9 @@ withOwnNode("the broker is lost", {}, (test, node) => {
       expect(await receive.stop()).toBe(0);
       expect(performance.now() - asked).toBeLessThan(1500);
       await client.exits(1);
-      expect(client.stderr).toEqual([
-        expect.stringMatching(
-          /^\[!\] Lost amqp:\S+: .*\. Run it again\. In a cluster, most nodes must be running\.$/,
-        ),
-      ]);
+      const line =
+        /^\[!\] Lost amqp:\S+: .*\. Run it again\. In a cluster, most nodes must be/;
+      expect(client.stderr).toEqual([expect.stringMatching(line)]);
     });
     await run("02-work-queues/worker.ts").prints("[x] Received 'kept'");
   });
@@ -98,7 +99,6 @@ withOwnNode("the broker is lost", {}, (test, node) => {
     await sleep(2000); // As above.
     const workers: Program[] = [];
     let isOver = false;
-    /** Starts a worker, kills it after some tasks, and starts another. */
     const startAndKill = async () => {
       while (!isOver) {
         const worker = run("02-work-queues/worker.ts");
@@ -113,13 +113,10 @@ withOwnNode("the broker is lost", {}, (test, node) => {
     const sent = new Map<string, number>();
     for (let i = 0; i < 6; i++) {
       const newTask = run("02-work-queues/new-task.ts", `task ${i}`, "--count", "60");
-      if (i === 3) {
-        await newTask.prints(/Sent/);
-        await without(() => node().crash());
-      }
+      if (i === 3) await newTask.prints(/Sent/);
+      if (i === 3) await without(() => node().crash());
       await newTask.exits();
-      const lines = newTask.stdout.filter((line) => line.startsWith("[x] Sent"));
-      sent.set(`task ${i}`, lines.length);
+      sent.set(`task ${i}`, count(newTask, /^\[x\] Sent/));
     }
     isOver = true;
     for (const worker of workers) worker.signal("SIGKILL");
@@ -128,9 +125,8 @@ withOwnNode("the broker is lost", {}, (test, node) => {
     const last = run("02-work-queues/worker.ts");
     workers.push(last);
     await last.prints(WAITING_FOR_MESSAGES);
-    for await (const _ of setInterval(200)) {
-      if (await messagesIn(virtualHost, "task_queue") === 0) break;
-    }
+    await expect.poll(() => messagesIn(virtualHost, "task_queue"), { timeout: 30_000 })
+      .toBe(0);
     expect(await last.stop()).toBe(0);
     expect([...sent.values()].reduce((sum, n) => sum + n)).toBeGreaterThan(250);
     for (const [task, times] of sent) {
@@ -145,10 +141,10 @@ withOwnNode("the broker is lost", {}, (test, node) => {
     await worker.prints("[x] Received 'a task...'", 5);
     await closeConnections(virtualHost);
     await worker.prints("[x] Done", 10); // Each task twice.
-    expect(worker.stderr.filter((line) => !/Redelivered/.test(line))).toEqual([
-      expect.stringMatching(LOST),
-      expect.stringMatching(/^\[!\] (Reconnected|Too late to acknowledge)/),
-      expect.stringMatching(/^\[!\] (Reconnected|Too late to acknowledge)/),
+    const lines = told(worker);
+    expect(lines[0]).toMatch(LOST);
+    expect(lines.slice(1).filter((line) => !RECONNECTED.test(line))).toEqual([
+      "[!] Too late to acknowledge or reply: RabbitMQ will redeliver.",
     ]);
     await expect.poll(() => messagesIn(virtualHost, "task_queue")).toBe(0);
     expect(await worker.stop()).toBe(0);
@@ -165,10 +161,8 @@ withOwnNode("the broker is lost", {}, (test, node) => {
     expect(await interrupted?.stop()).toBe(130);
     await node().control("set_vm_memory_high_watermark", "0.6");
     await waiting?.exits(0);
-    expect(waiting?.stderr.slice(0, 2)).toEqual([
-      blocked,
-      "[!] The broker accepts messages again.",
-    ]);
+    expect(waiting?.stderr).toContain("[!] The broker accepts messages again.");
+    expect(waiting?.stderr.filter((line) => line === blocked)).toHaveLength(1);
   });
 
   test("a frozen broker: it is noticed; Ctrl-C does not wait for it", async ({ run, runWith, virtualHost }) => {
@@ -267,11 +261,9 @@ withOwnNode("the broker is lost", {}, (test, node) => {
     const replies: string[] = [];
     await onChannel(virtualHost, async (channel) => {
       const { queue } = await channel.assertQueue("", { exclusive: true });
-      await channel.consume(
-        queue,
-        (reply) => void replies.push(reply?.properties.correlationId),
-        { noAck: true },
-      );
+      await channel.consume(queue, (reply) => {
+        replies.push(reply?.properties.correlationId);
+      }, { noAck: true });
       // Made by another broker: RabbitMQ 3.10 and 4.0 fail to decode it.
       const foreign = "amq.rabbitmq.reply-to." +
         "g1h2AA5yZXBseUA3NjA5ODcyNAAACEMAAAAAawddTg==.pPao3+qOVryKi0/6wIZ+kQ==";

@@ -2,76 +2,53 @@
 import { Buffer } from "node:buffer";
 import type { Program } from "../../scripts/lib/program.ts";
 import { onChannel } from "./lesson-test.ts";
-import {
-  AWAITING_REQUESTS,
-  WAITING_FOR_LOGS,
-  WAITING_FOR_MESSAGES,
-} from "./lesson-test.ts";
 
-/** A consumer, and how to see that it works. */
-export interface Consumer {
-  /** The script and its arguments. */
-  script: [string, ...string[]];
-  /** The line it prints when it is ready. */
-  ready: string;
-  /** Where to publish a message. */
-  to: [exchange: string, routingKey: string];
-  /** The content of the message, and the line it then prints. */
-  content: string;
-  line: string;
-}
-
-export const consumers: Consumer[] = [
-  {
-    script: ["01-hello/receive.ts"],
-    ready: WAITING_FOR_MESSAGES,
-    to: ["", "hello"],
-    content: "hi",
-    line: "[x] Received 'hi'",
-  },
-  {
-    script: ["02-work-queues/worker.ts"],
-    ready: WAITING_FOR_MESSAGES,
-    to: ["", "task_queue"],
-    content: "hi",
-    line: "[x] Done",
-  },
-  {
-    script: ["03-pubsub/receive-logs.ts"],
-    ready: WAITING_FOR_LOGS,
-    to: ["logs", ""],
-    content: "hi",
-    line: "[x] 'hi'",
-  },
-  {
-    script: ["04-routing/receive-logs.ts", "info", "error"],
-    ready: WAITING_FOR_LOGS,
-    to: ["direct_logs", "error"],
-    content: "hi",
-    line: "[x] error: 'hi'",
-  },
-  {
-    script: ["05-topics/receive-logs.ts", "*.info"],
-    ready: WAITING_FOR_LOGS,
-    to: ["topic_logs", "app.info"],
-    content: "hi",
-    line: "[x] app.info: 'hi'",
-  },
-  {
-    script: ["06-rpc/server.ts"],
-    ready: AWAITING_REQUESTS,
-    to: ["", "rpc_queue"],
-    content: "30",
-    line: "[.] fib(30)",
-  },
+/** A consumer: its command line, where to publish, the message, and the line it then prints. */
+type Consumer = [
+  words: [string, ...string[]],
+  to: [string, string],
+  text: string,
+  line: string,
 ];
 
+export const consumers: Consumer[] = [
+  [["01-hello/receive.ts"], ["", "hello"], "hi", "[x] Received 'hi'"],
+  [["02-work-queues/worker.ts"], ["", "task_queue"], "hi", "[x] Done"],
+  [["03-pubsub/receive-logs.ts"], ["logs", ""], "hi", "[x] 'hi'"],
+  [
+    ["04-routing/receive-logs.ts", "info", "error"],
+    ["direct_logs", "error"],
+    "hi",
+    "[x] error: 'hi'",
+  ],
+  [
+    ["05-topics/receive-logs.ts", "*.info"],
+    ["topic_logs", "app.info"],
+    "hi",
+    "[x] app.info: 'hi'",
+  ],
+  [["06-rpc/server.ts"], ["", "rpc_queue"], "30", "[.] fib(30)"],
+];
+
+/** The line that a consumer prints when it is ready. */
+export const READY = /^\[[*x]\] A?[Ww]aiting /;
+
+/** Counts the lines on standard output that match. */
+export const count = (program: Program, line: string | RegExp) =>
+  program.stdout.filter((one) =>
+    typeof line === "string" ? one === line : line.test(one)
+  ).length;
+
 /** Sends a message, and waits until the consumer has printed it. */
-export async function works(consumer: Consumer, program: Program, url: string) {
-  const times = program.stdout.filter((line) => line === consumer.line).length;
+export async function works(
+  [, to, text, line]: Consumer,
+  program: Program,
+  url: string,
+) {
+  const before = count(program, line);
   await onChannel(url, async (channel) => {
-    channel.publish(...consumer.to, Buffer.from(consumer.content));
+    channel.publish(...to, Buffer.from(text));
     await channel.waitForConfirms();
   });
-  await program.prints(consumer.line, times + 1);
+  await program.prints(line, before + 1);
 }
