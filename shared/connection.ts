@@ -38,7 +38,6 @@ export async function stayConnected(
   let current: amqplib.ChannelModel | undefined;
   let isLeaving = false;
   const reported = new Set<string>(); // Since the latest loss: once each is enough.
-
   function report(line: string): void {
     if (!reported.has(line)) warn(line);
     reported.add(line);
@@ -51,14 +50,12 @@ export async function stayConnected(
   async function leave(): Promise<void> { // RabbitMQ requeues unacknowledged messages.
     if (isLeaving) return; // npx and tsx may pass on the same Ctrl-C again.
     isLeaving = true;
-    setTimeout(() => process.exit(0), 1000);
     await sleep(10); // The latest acknowledgements are sent first.
-    await current?.close().catch(() => {});
+    await Promise.race([current?.close(), sleep(1000)]).catch(() => {});
     process.exit(0);
   }
   process.on("uncaughtException", failed).on("unhandledRejection", failed);
   process.on("SIGINT", leave).on("SIGTERM", leave);
-
   for (; !isLeaving; await sleep(1000)) {
     const { connection, where, failures, isHopeless } = await openFirst(addresses);
     if (!connection) {
@@ -90,7 +87,6 @@ export async function stayConnected(
 
 /** Opens a connection to the first address that accepts one, or says why none does. */
 async function openFirst(addresses: Address[]) {
-  // For the management UI: the name of the script.
   const connection_name = process.argv[1]?.split(/[\\/]/).slice(-2).join("/");
   const failures: string[] = [];
   let isHopeless = true;
@@ -99,7 +95,7 @@ async function openFirst(addresses: Address[]) {
       const connection = await amqplib.connect(options, {
         noDelay: true, // Nagle's algorithm would delay small frames by up to 40 ms.
         timeout: 3000, // For connecting, in milliseconds.
-        clientProperties: { connection_name },
+        clientProperties: { connection_name }, // For the management UI.
       });
       connection.on("error", () => {}); // "close" follows, with the same error.
       connection.on("blocked", (reason) => { // rabbitmq.com/docs/connection-blocked
