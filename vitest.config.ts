@@ -7,8 +7,9 @@ export default defineConfig({
     maxWorkers: 4, // Tests often wait: for a broker to restart, or for a task to be done.
     testTimeout: 120_000,
     hookTimeout: 150_000,
+    expect: { poll: { timeout: 10_000 } },
     chaiConfig: { truncateThreshold: 0 }, // A failure shows whole values.
-    onStackTrace: (_, { file }) => !file.endsWith("/program.ts"), // A failure shows the line of the test.
-    env: { LC_ALL: "C" }, // yargs prints messages in the user's language; the tests expect English.
+    onStackTrace: (_, { file }) => !file.endsWith("/program.ts"), // And the line of the test.
+    env: { LC_ALL: "C" },
   },
 });
