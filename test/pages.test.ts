@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type Program, root } from "../scripts/lib/program.ts";
+import { Program, root } from "../scripts/lib/program.ts";
 import { test as lessonTest } from "./lib/lesson-test.ts";
 
 const lessons = readdirSync(root).filter((name) => /^0\d-/.test(name)).sort();
@@ -147,30 +147,25 @@ function isConsumer(command: string): boolean {
   return existsSync(join(root, script)) && read(script).includes("stayConnected(");
 }
 
-/** Returns the commands of a section, each with the output that the page shows for it. */
-function terminals(section: string): [command: string, lines: string[]][] {
-  const found: [string, string[]][] = [];
-  let block: [string, string[]][] = []; // The commands of the latest block.
+/** Returns the blocks of commands of a section, each with the output that the page shows. */
+function terminals(section: string) {
+  const found: { commands: string[]; lines: string[] }[] = [];
   for (const { language, code } of allBlocks(section)) {
     const lines = code.trimEnd().split("\n");
-    if (language === "sh") {
-      block = lines.map((line): [string, string[]] => [line, []]);
-      found.push(...block);
+    if (language === "sh" && code !== "npm run broker\n") {
+      found.push({ commands: lines, lines: [] });
     }
     if (language !== "text") continue;
-    if (block.length > 1 && block.length === lines.length) { // One line for each.
-      block.forEach(([, output], i) => output.push(lines[i] ?? ""));
-      block = [];
-      continue;
-    }
-    // Output that begins with "Waiting" is the latest consumer's, wherever the page shows it.
+    const runs = ({ commands: [command = ""] }: typeof found[0]) => isConsumer(command);
+    // Output that begins with "Waiting" is a consumer's, wherever the page shows it. (Of two
+    // consumers with the same command, only one is started.)
     const isReady = /^\[[*x]\] A?[Ww]aiting/.test(lines[0] ?? "");
-    const owner = found.findLast(([command, output]) =>
-      isConsumer(command) === isReady && (!isReady || output.length === 0)
-    ) ?? found.at(-1);
-    owner?.[1].push(...lines);
+    const owner = isReady
+      ? found.find((one) => runs(one) && one.lines.length === 0)
+      : found.findLast((one) => !runs(one)) ?? found.at(-1);
+    owner?.lines.push(...lines);
   }
-  return found.filter(([command]) => command !== "npm run broker");
+  return found;
 }
 
 lessonTest.for(lessons)(
@@ -181,21 +176,27 @@ lessonTest.for(lessons)(
       const elsewhere = testedElsewhere[`${lesson}: ${title}`];
       if (elsewhere) expect(existsSync(join(root, elsewhere)), elsewhere).toBe(true);
       if (elsewhere) continue;
-      const shown: [Program, string[]][] = [];
-      for (const [command, lines] of terminals(section)) {
-        const [npx, tsx, script = ""] = command.split(" ");
-        expect([npx, tsx], command).toEqual(["npx", "tsx"]);
-        const program = run(script, ...argumentsOf(command));
-        shown.push([program, lines]);
-        if (isConsumer(command)) await program.says(/^\[[*x]\] A?[Ww]aiting|^Usage/);
-        else await program.exits();
-      }
-      for (const [program, lines] of shown) {
-        for (const line of lines.filter((line) => line !== "…")) {
-          await program.says(line, lines.filter((other) => other === line).length);
+      const shown: [Program[], string[]][] = [];
+      for (const { commands, lines } of terminals(section)) {
+        const programs: Program[] = [];
+        shown.push([programs, lines]);
+        for (const command of commands) {
+          const [npx, tsx, script = ""] = command.split(" ");
+          expect([npx, tsx], command).toEqual(["npx", "tsx"]);
+          const program = run(script, ...argumentsOf(command));
+          programs.push(program);
+          if (isConsumer(command)) await program.says(/^\[[*x]\] A?[Ww]aiting|^Usage/);
+          else await program.exits();
         }
       }
-      await Promise.all(shown.map(([program]) => program.stop()));
+      for (const [programs, lines] of shown) {
+        for (const line of lines.filter((line) => line !== "…")) {
+          await Promise.any(programs.map((program) => program.says(line)));
+        }
+      }
+      await Promise.all(
+        shown.flat().flat().map((one) => one instanceof Program && one.stop()),
+      );
     }
   },
 );
