@@ -5,13 +5,12 @@ import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished } from "vitest";
 import type { Program } from "../scripts/lib/program.ts";
-import { consumers, count, READY, works } from "./lib/consumers.ts";
+import { consumers, READY, works } from "./lib/consumers.ts";
 import {
   AWAITING_REQUESTS,
   messagesIn,
   onChannel,
   QUORUM,
-  timesDone,
   WAITING_FOR_MESSAGES,
   withOwnNode,
 } from "./lib/lesson-test.ts";
@@ -91,49 +90,6 @@ withOwnNode("the broker is lost", {}, (test, node) => {
     await run("02-work-queues/worker.ts").prints("[x] Received 'kept'");
   });
 
-  test("no confirmed task is lost, although workers are killed and the broker crashes", async ({ run, virtualHost }) => {
-    await onChannel(
-      virtualHost,
-      (channel) => channel.assertQueue("task_queue", QUORUM),
-    );
-    await sleep(2000); // As above.
-    const workers: Program[] = [];
-    let isOver = false;
-    const startAndKill = async () => {
-      while (!isOver) {
-        const worker = run("02-work-queues/worker.ts");
-        workers.push(worker);
-        const tasks = 10 + Math.floor(Math.random() * 60);
-        await worker.prints(/Received/, tasks, 30).catch(() => {}); // Or it is killed below.
-        worker.signal("SIGKILL");
-        await worker.exitCode;
-      }
-    };
-    const killing = [startAndKill(), startAndKill()];
-    const sent = new Map<string, number>();
-    for (let i = 0; i < 6; i++) {
-      const newTask = run("02-work-queues/new-task.ts", `task ${i}`, "--count", "60");
-      if (i === 3) await newTask.prints(/Sent/);
-      if (i === 3) await without(() => node().crash());
-      await newTask.exits();
-      sent.set(`task ${i}`, count(newTask, /^\[x\] Sent/));
-    }
-    isOver = true;
-    for (const worker of workers) worker.signal("SIGKILL");
-    await Promise.all(killing);
-
-    const last = run("02-work-queues/worker.ts");
-    workers.push(last);
-    await last.prints(WAITING_FOR_MESSAGES);
-    await expect.poll(() => messagesIn(virtualHost, "task_queue"), { timeout: 30_000 })
-      .toBe(0);
-    expect(await last.stop()).toBe(0);
-    expect([...sent.values()].reduce((sum, n) => sum + n)).toBeGreaterThan(250);
-    for (const [task, times] of sent) {
-      expect(timesDone(workers, task), task).toBeGreaterThanOrEqual(times);
-    }
-  });
-
   test("a late acknowledgement: one line a lost connection", async ({ run, virtualHost }) => {
     const worker = run("02-work-queues/worker.ts", "--prefetch", "9");
     await worker.prints(WAITING_FOR_MESSAGES);
@@ -183,22 +139,16 @@ withOwnNode("the broker is lost", {}, (test, node) => {
     await receive.warns(RECONNECTED);
   });
 
-  test("the set-up never ends, because the connection is closed meanwhile", async ({ run, virtualHost }) => {
-    const consumer = run("test/scripts/consumer.ts", "hang in the set-up");
-    await consumer.prints("hanging");
+  test("a set-up that never ends is called again; a bug that shows only then has its stack trace", async ({ run, virtualHost }) => {
+    const [hangs, throws] = ["hang in the set-up", "throw after a reconnect"].map((
+      what,
+    ) => run("test/scripts/consumer.ts", what));
+    await Promise.all([hangs?.prints("hanging"), throws?.prints(WAITING_FOR_MESSAGES)]);
     await closeConnections(virtualHost);
-    await consumer.prints(WAITING_FOR_MESSAGES);
-    await consumer.warns(RECONNECTED);
-  });
-
-  test("a bug that shows only after a reconnect ends the script with its stack trace", async ({ run, virtualHost }) => {
-    const consumer = run("test/scripts/consumer.ts", "throw after a reconnect");
-    await consumer.prints(WAITING_FOR_MESSAGES);
-    await closeConnections(virtualHost);
-    await consumer.exits(1);
-    expect(consumer.stderr.slice(1).join("\n")).toMatch(
-      /RangeError: a bug[^]*consumer\.ts/,
-    );
+    await hangs?.prints(WAITING_FOR_MESSAGES);
+    await hangs?.warns(RECONNECTED);
+    await throws?.exits(1);
+    expect(throws?.stderr.join("\n")).toMatch(/RangeError: a bug[^]*consumer\.ts/);
   });
 
   test("meanwhile, the password changes, the virtual host is deleted, or the settings differ: it ends with the reason", async ({ runWith, virtualHost }) => {

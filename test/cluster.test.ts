@@ -9,7 +9,6 @@ import {
   nextRuntime,
   onChannel,
   QUORUM,
-  timesDone,
   untilTestEnds,
   whereInstalled,
 } from "./lib/lesson-test.ts";
@@ -34,6 +33,13 @@ whereInstalled("a cluster", (programs) => {
     await callManagement(node, "PUT", path, policy).catch(() => {});
     return (...order) => order.map((i) => `${cluster.nodes[i]?.url}${pathname}`).join();
   }
+  /** Counts how often workers with prefetch 1 have received a task and done it. */
+  const timesDone = (workers: Program[], task: string) =>
+    workers.flatMap(({ stdout }) =>
+      stdout.filter((line, i) =>
+        line.includes(`'${task}'`) && stdout[i + 1] === "[x] Done"
+      )
+    ).length;
   const run = (AMQP_URL: string, script: string, ...args: string[]) =>
     untilTestEnds(runScript(nextRuntime(), script, args, { env: { AMQP_URL } }));
 

@@ -113,18 +113,21 @@ test("an invalid address is not shown, because any part of it may be the passwor
   }
 });
 
-test("a password with a comma and with percent-encoded characters", async ({ runWith, virtualHost }) => {
+test("a password with a comma and percent-encoded characters; no permission", async ({ runWith, virtualHost }) => {
   const [broker, { pathname }] = [inject("broker"), new URL(virtualHost)];
   const [user, password] = [pathname.slice(1), "a,b/c#d?e@f%"];
   await callManagement(broker, "PUT", `users/${user}`, { password, tags: "" });
   onTestFinished(async () => {
     await callManagement(broker, "DELETE", `users/${user}`);
   });
-  const all = { configure: ".*", write: ".*", read: ".*" };
-  await callManagement(broker, "PUT", `permissions${pathname}/${user}`, all);
+  const none = { configure: "", write: "", read: "" };
+  await callManagement(broker, "PUT", `permissions${pathname}/${user}`, none);
   const encoded = encodeURIComponent(password).replace("%2C", ",");
   const AMQP_URL = virtualHost.replace("guest:guest", `${user}:${encoded}`);
-  await runWith({ env: { AMQP_URL } }, "01-hello/send.ts").exits(0);
+  const send = runWith({ env: { AMQP_URL } }, "01-hello/send.ts");
+  await send.exits(1);
+  const line = /^\[!\] ACCESS_REFUSED - .* refused for user/;
+  expect(send.stderr).toEqual([expect.stringMatching(line)]);
 });
 
 test("AMQP_URL may be in .env; a file without it is an error", async ({ virtualHost, runtime }) => {

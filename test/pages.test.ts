@@ -81,16 +81,6 @@ describe.each(pages)("%s", (page) => {
     }
   });
 
-  test("its diagrams have the same four colors", () => {
-    const colors = ["#1f6feb", "#8250df", "#9a6700", "#1a7f37"];
-    const classes = ["producer", "exchange", "queue", "consumer"].map((role, i) =>
-      `  classDef ${role} fill:${colors[i]},stroke:${colors[i]},color:#fff`
-    );
-    for (const diagram of blocks(text, "mermaid")) {
-      expect(diagram.match(/^ {2}classDef .*$/gm)).toEqual(classes);
-    }
-  });
-
   test("its links have targets, and the Python is folded", () => {
     const links = text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g);
     for (const [, path = "", anchor] of links) {

@@ -1,6 +1,6 @@
 /** What the broker rejects, and bugs: the script ends with one line, or with a stack trace. */
 import { Buffer } from "node:buffer";
-import { expect, inject, onTestFinished } from "vitest";
+import { expect, inject } from "vitest";
 import { FibonacciRpcClient } from "../06-rpc/fibonacci-rpc-client.ts";
 import { callManagement } from "../scripts/lib/broker-to-use.ts";
 import { READY } from "./lib/consumers.ts";
@@ -80,22 +80,6 @@ for (const [kind, name, ...scripts] of settingsDiffer) {
     await run(scripts.at(-1) ?? "").prints(READY);
   });
 }
-
-test("no permission", async ({ runWith, virtualHost }) => {
-  const [broker, { pathname }] = [inject("broker"), new URL(virtualHost)];
-  const user = pathname.slice(1);
-  await callManagement(broker, "PUT", `users/${user}`, { password: "x", tags: "" });
-  onTestFinished(async () => {
-    await callManagement(broker, "DELETE", `users/${user}`);
-  });
-  const none = { configure: "", write: "", read: "" };
-  await callManagement(broker, "PUT", `permissions${pathname}/${user}`, none);
-  const AMQP_URL = virtualHost.replace("guest:guest", `${user}:x`);
-  const send = runWith({ env: { AMQP_URL } }, "01-hello/send.ts");
-  await send.exits(1);
-  const line = /^\[!\] ACCESS_REFUSED - .* refused for user/;
-  expect(send.stderr).toEqual([expect.stringMatching(line)]);
-});
 
 test("a routing key or binding key over 255 bytes", async ({ run }) => {
   for (const script of ["emit-log.ts", "receive-logs.ts"]) {

@@ -54,7 +54,7 @@ export interface LessonFixtures {
 function lessonTest(broker: () => Broker, runtime?: Runtime) {
   return vitestTest.extend<LessonFixtures>({
     // deno-lint-ignore no-empty-pattern -- vitest reads the names of fixtures from it: none
-    runtime: async ({}, use) => use(runtime ?? nextRuntime()),
+    runtime: ({}, use) => use(runtime ?? nextRuntime()),
     // deno-lint-ignore no-empty-pattern -- as above
     virtualHost: async ({}, use) => {
       const url = await createVirtualHost(broker());
@@ -150,16 +150,6 @@ export async function onChannel<T>(
 /** Counts the ready messages in a queue, without the unacknowledged ones. */
 export const messagesIn = (url: string, queue: string) =>
   onChannel(url, async (channel) => (await channel.checkQueue(queue)).messageCount);
-
-/** Counts how often workers with prefetch 1 have received a task and printed that it is done. */
-export function timesDone(workers: Program[], task: string): number {
-  const times = workers.map(({ stdout }) =>
-    stdout.filter((line, i) =>
-      line === `[x] Received '${task}'` && stdout[i + 1] === "[x] Done"
-    ).length
-  );
-  return times.reduce((sum, n) => sum + n);
-}
 
 /**
  * Runs `npm run broker` on a port. Its data is removed, and it is killed if it is still
