@@ -1,153 +1,96 @@
 /**
- * npm run bench: measures lessons, each beside the script of the same name in baseline/,
- * which does the same work on bare amqplib. They take turns, each time in a new virtual
- * host. A figure is the median of the runs; behind it are the lowest and highest ratio.
+ * npm run bench: measures lessons, each in turn with the script of the same name in
+ * baseline/, which does the same on bare amqplib. A line shows the median of all runs, the
+ * median ratio, and in parentheses the lowest and the highest one.
  */
 import { once } from "node:events";
-import { basename, join } from "node:path";
 import process from "node:process";
 import yargs from "yargs";
-import {
-  createVirtualHost,
-  deleteVirtualHost,
-  getBroker,
-  leaveBroker,
-} from "../scripts/lib/broker-to-use.ts";
+import * as brokers from "../scripts/lib/broker-to-use.ts";
 import { stopSignal } from "../scripts/lib/clean-up.ts";
-import { runScript, type Runtime } from "../scripts/lib/program.ts";
+import { type Program, runScript, type Runtime } from "../scripts/lib/program.ts";
 import { end, warn } from "../shared/errors.ts";
 
 const { runs, count } = yargs(process.argv.slice(2)).locale("en").strict()
-  .usage("Usage: npm run bench -- [--runs 5] [--count 20000]")
-  .option("runs", { type: "number", default: 5, describe: "Runs of each script" })
-  .option("count", { type: "number", default: 20_000, describe: "Messages in a run" })
-  .check(({ runs: n }) => (Number.isInteger(n) && n > 0) || "--runs must be 1, 2, …")
-  .check(({ count: n }) => (n > 0 && n % 10 === 0) || "--count must be 10, 20, …")
-  .parseSync();
+  .number(["runs", "count"]).default({ runs: 5, count: 20_000 })
+  .check(({ runs, count }) => (runs >= 1 && count >= 10) || "Too few").parseSync();
+const calls = Math.ceil(count / 10);
+const newTask = ["02-work-queues/new-task.ts", "--count", `${count}`];
+const worker = ["02-work-queues/worker.ts", "--prefetch", "100"];
 
-/** What to run, and where: lessons, or their baselines. */
-interface Side {
-  isBaseline: boolean;
-  runtime: Runtime;
-  AMQP_URL: string;
-}
+/** Starts a script with its arguments, or its baseline. */
+type Start = (command: string[], onLine?: () => void) => Program;
+/** Returns a time in seconds, or a rate. */
+type Measure = (start: Start) => Promise<number>;
 
-const signal = stopSignal();
-console.error("Starting RabbitMQ ...");
-const broker = await getBroker(signal).catch((error) => end(error.message));
-try {
-  await Promise.race([measureAll(), once(signal, "abort")]);
-  if (signal.aborted) process.exitCode = 1;
-} catch (error) {
-  warn(error instanceof Error ? error.message : String(error));
-  process.exitCode = 1;
-}
-await leaveBroker(broker);
-process.exit(); // What is still running is killed afterwards.
-
-/** Prints all figures. */
-async function measureAll(): Promise<void> {
-  const launchers: Runtime[] = ["tsx", "deno"];
-  for (const runtime of launchers) {
-    await compare(`send.ts on ${runtime}`, "s", send, runtime);
-    await compare(`client.ts on ${runtime}`, "s", (side) => call(side, 1), runtime);
-  }
-  const calls = count / 10;
-  const manyCalls = async (side: Side) => calls / await call(side, calls, 2 * calls);
-  await compare(`new-task.ts --count ${count}`, "messages/s", publish);
-  await compare("worker.ts --prefetch 100", "messages/s", drain);
-  await compare(`client.ts with ${calls} calls at once`, "calls/s", manyCalls);
-}
-
-/** From launch to exit. */
-function send(side: Side): Promise<number> {
-  return run(side, "01-hello/send.ts", []);
-}
-
-/** From the first confirm to the last one. */
-async function publish(side: Side): Promise<number> {
-  const args = ["--count", `${count}`];
-  return count / await run(side, "02-work-queues/new-task.ts", args, count);
-}
-
-/** From when the worker is waiting until the last task is done: two lines for each. */
-async function drain(side: Side): Promise<number> {
-  await publish(side);
-  const args = ["--prefetch", "100"];
-  return count / await run(side, "02-work-queues/worker.ts", args, 1 + 2 * count);
-}
-
-/** From launch to exit or, given a number of lines, from the first to the last one. */
-async function call(side: Side, times: number, lines?: number): Promise<number> {
-  const server = start(side, "06-rpc/server.ts", []);
+const send: Measure = (start) => run(start, ["01-hello/send.ts"]);
+const publish: Measure = async (start) => count / await run(start, newTask, count);
+const drain: Measure = async (start) => {
+  await publish(start);
+  return count / await run(start, worker, 1 + 2 * count); // Two lines for each task.
+};
+const call = async (start: Start, numbers = ["30"], lines = 0) => {
+  const server = start(["06-rpc/server.ts"]);
   await server.prints("[x] Awaiting RPC requests");
-  const seconds = await run(side, "06-rpc/client.ts", Array(times).fill("30"), lines);
+  const seconds = await run(start, ["06-rpc/client.ts", ...numbers], lines);
   await server.stop();
   return seconds;
-}
+};
+const callAtOnce: Measure = async (start) =>
+  calls / await call(start, Array(calls).fill("30"), 2 * calls);
 
-/** Measures a lesson and its baseline, and prints the figure. */
-async function compare(
-  name: string,
-  unit: string,
-  measure: (side: Side) => Promise<number>,
-  runtime: Runtime = "tsx",
-): Promise<void> {
-  const measureSide = async (isBaseline: boolean) => {
-    const AMQP_URL = await createVirtualHost(broker);
-    const figure = await measure({ isBaseline, runtime, AMQP_URL });
-    await deleteVirtualHost(broker, AMQP_URL);
-    return figure;
-  };
-  const lessons: number[] = [];
-  const ratios: number[] = [];
-  for (let i = 0; i <= runs; i++) {
-    const first = i % 2 === 0 ? await measureSide(true) : undefined;
-    const lesson = await measureSide(false);
-    const baseline = first ?? await measureSide(true);
-    if (i === 0) continue; // It fills the caches.
-    lessons.push(lesson);
-    ratios.push(lesson / baseline);
+const signal = stopSignal();
+const broker = await brokers.getBroker(signal).catch((error) => end(error.message));
+process.exitCode = 1;
+await Promise.race([measureAll(), once(signal, "abort")]).catch((error) => warn(error));
+await brokers.leaveBroker(broker);
+process.exit(); // What is still running is killed afterwards.
+
+async function measureAll(): Promise<void> {
+  for (const runtime of ["tsx", "deno"] as const) {
+    await compare("send.ts", runtime, "s", send);
+    await compare("client.ts", runtime, "s", call);
   }
-  const figure = median(lessons);
-  const isTime = unit === "s";
-  const digits = isTime
-    ? figure.toFixed(2)
-    : Number(figure.toPrecision(3)).toLocaleString("en");
-  const [ratio, low, high] = [median(ratios), Math.min(...ratios), Math.max(...ratios)]
-    .map((n) => n.toFixed(2));
-  const times = isTime ? "times" : "of";
-  console.log(
-    `${name}: ${digits} ${unit}, ${ratio} ${times} bare amqplib (${low} to ${high})`,
-  );
+  await compare(`new-task.ts --count ${count}`, "tsx", "messages/s", publish);
+  await compare("worker.ts --prefetch 100", "tsx", "tasks/s", drain);
+  await compare(`client.ts, ${calls} calls at once,`, "tsx", "calls/s", callAtOnce);
+  process.exitCode = 0;
 }
 
-/**
- * Runs a script, and returns how many seconds it took from launch to exit. Given a number
- * of lines, ends it when it has printed them, and returns the time from the first line.
- */
-async function run(side: Side, lesson: string, args: string[], lines?: number) {
-  const launched = performance.now();
-  let [seen, first, last] = [0, 0, 0];
-  const program = start(side, lesson, args, () => {
-    last = performance.now();
-    first ||= last;
-    if (++seen === lines) program.signal("SIGINT");
+/** Measures a lesson and its baseline in turn, each time in a new virtual host. */
+async function compare(name: string, runtime: Runtime, unit: string, measure: Measure) {
+  const pairs: number[][] = [];
+  for (let i = 0; i <= runs; i++) {
+    const pair: number[] = [];
+    for (const isBaseline of [false, true]) {
+      const AMQP_URL = await brokers.createVirtualHost(broker);
+      pair.push(
+        await measure(([script = "", ...args], onLine) => {
+          const path = isBaseline ? script.replace(/.*\//, "bench/baseline/") : script;
+          return runScript(runtime, path, args, { env: { AMQP_URL }, onLine });
+        }),
+      );
+      await brokers.deleteVirtualHost(broker, AMQP_URL);
+    }
+    if (i > 0) pairs.push(pair); // The first run fills caches.
+  }
+  const ascending = (a: number, b: number) => a - b;
+  const lessons = pairs.map(([lesson = NaN]) => lesson).sort(ascending);
+  const ratios = pairs.map(([a = NaN, b = NaN]) => a / b).sort(ascending);
+  const figure = Number(lessons[runs >> 1]?.toPrecision(3)).toLocaleString("en");
+  const [low, ratio, high] = [0, runs >> 1, -1].map((i) => ratios.at(i)?.toFixed(2));
+  const times = `${ratio} times bare amqplib (${low}-${high})`;
+  console.log(`${name} on ${runtime}: ${figure} ${unit}, ${times}`);
+}
+
+/** Returns the seconds from launch to exit or, given how many, from first to last line. */
+async function run(start: Start, command: string[], lines = 0): Promise<number> {
+  const times = [performance.now()];
+  const program = start(command, () => {
+    if (times.push(performance.now()) === 1 + lines) program.signal("SIGINT");
   });
-  await program.exits(lines ? undefined : 0, 120);
-  if (!lines) return (performance.now() - launched) / 1000;
-  if (seen === lines) return (last - first) / 1000;
-  throw new Error(`${lesson} printed ${seen} lines, not ${lines}. ${program.stderr}`);
-}
-
-/** Starts a lesson or its baseline. */
-function start(side: Side, lesson: string, args: string[], onLine?: () => void) {
-  const { isBaseline, runtime, AMQP_URL } = side;
-  const script = isBaseline ? join("bench/baseline", basename(lesson)) : lesson;
-  return runScript(runtime, script, args, { env: { AMQP_URL }, onLine });
-}
-
-/** The middle one of some numbers; of an even number of them, the lower one. */
-function median(numbers: number[]): number {
-  return numbers.toSorted((a, b) => a - b)[(numbers.length - 1) >> 1] ?? NaN;
+  await program.exits(lines ? undefined : 0);
+  const [from, to] = lines ? [times[1], times[lines]] : [times[0], performance.now()];
+  if (!from || !to) throw new Error(`${command.join(" ")}: ${program.stderr}`);
+  return (to - from) / 1000;
 }
