@@ -91,6 +91,6 @@ async function run(start: Start, command: string[], lines = 0): Promise<number> 
   });
   await program.exits(lines ? undefined : 0);
   const [from, to] = lines ? [times[1], times[lines]] : [times[0], performance.now()];
-  if (!from || !to) throw new Error(`${command.join(" ")}: ${program.stderr}`);
+  if (!from || !to) throw new Error(`${command[0]}: ${program.stderr}`);
   return (to - from) / 1000;
 }
