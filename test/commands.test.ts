@@ -39,7 +39,7 @@ async function startBroker(port: number, ...options: string[]) {
   return broker;
 }
 
-test("--help and errors are in English; --help is at most 80 columns wide", async () => {
+test("in English: --help, at most 80 columns wide, and one line about a mistake", async () => {
   const env = { LC_ALL: "de_DE.UTF-8" };
   for (const name of ["setup", "broker", "ctl", "tour", "delete"]) {
     const help = run(`scripts/${name}.ts`, ["--help"], env);
@@ -58,9 +58,7 @@ test("--help and errors are in English; --help is at most 80 columns wide", asyn
     const usage = await failure(`scripts/${name}.ts`, args, env);
     expect(usage.split("\n").at(-1)).toBe(line);
   }
-});
 
-test("no RabbitMQ in RABBITMQ_HOME, or another program on the port: one line", async () => {
   const setup = await failure("scripts/setup.ts", [], { RABBITMQ_HOME: "/nowhere" });
   expect(setup).toBe("[!] No rabbitmq-server in RABBITMQ_HOME: /nowhere/sbin");
   const port = await freePort();
@@ -79,11 +77,10 @@ whereInstalled("where RabbitMQ is installed", (programs) => {
     symlinkSync(runtimes.deno.command[0] ?? "", join(folder, "deno"));
     const command = [join(folder, "deno"), "task", "setup"];
     const task = untilTestEnds(new Program(command, { env: { PATH: folder } }));
+    const line = `RabbitMQ is installed in ${programs}: nothing to do.`;
     for (const setup of [run("scripts/setup.ts"), task]) {
       await setup.exits(0);
-      expect(setup.stdout).toEqual([
-        `RabbitMQ is installed in ${programs}: nothing to do.`,
-      ]);
+      expect(setup.stdout).toEqual([line]);
     }
   });
 
@@ -130,13 +127,13 @@ whereInstalled("where RabbitMQ is installed", (programs) => {
     expect(await second()).toMatch(/^\[!\] RabbitMQ .* refuses the user guest: .*$/);
     await run("01-hello/send.ts", ["kept"], env).exits(0);
     await control("set_policy", "a b", "^none$", '{"max-length": 5}').exits(0);
-    const policies = control("list_policies", "--quiet");
-    await policies.prints(/a b\t\^none\$.*\{"max-length":5\}/);
+    await control("list_policies", "--quiet").prints(
+      /a b\t\^none\$.*\{"max-length":5\}/,
+    );
     expect(await first.stop()).toBe(0);
     expect(processesOf(`-${port}@`)).toEqual([]);
-    expect(await failure("scripts/ctl.ts", ["list_queues"], env)).toMatch(
-      /^\[!\] npm run broker is not running at amqp:\S+:\d+\./,
-    );
+    const idle = await failure("scripts/ctl.ts", ["list_queues"], env);
+    expect(idle).toMatch(/^\[!\] npm run broker is not running at amqp:\S+:\d+\./);
 
     const again = await startBroker(port);
     await run("01-hello/receive.ts", [], env).prints("[x] Received 'kept'");
