@@ -3,83 +3,57 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { stripVTControlCharacters } from "node:util";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { afterAll, expect, test, vi } from "vitest";
 import { temporaryFolder } from "../scripts/lib/clean-up.ts";
-import { Program, root, runtimes } from "../scripts/lib/program.ts";
+import { Program, root } from "../scripts/lib/program.ts";
 import { untilTestEnds, whereInstalled } from "./lib/lesson-test.ts";
 
 // The environment of the test run must not matter.
-vi.stubEnv("FORCE_COLOR", undefined);
-vi.stubEnv("NO_COLOR", undefined);
+for (const name of ["FORCE_COLOR", "NO_COLOR"]) vi.stubEnv(name, undefined);
 
-const picture = readFileSync(join(root, ".github/tour.svg"), "utf8");
 const NOT_WAITING = "Standard input is not a terminal, so --step does not wait.";
-
-/** Runs the tour in a shell, which sets its standard input. "$@" stands for the command. */
-function tourIn(shell: string, env: Record<string, string>, ...args: string[]) {
-  const command = [...runtimes.tsx.command, join(root, "scripts/tour.ts"), ...args];
-  return untilTestEnds(new Program(["bash", "-c", shell, "bash", ...command], { env }));
-}
-
-/** Returns the lines of text in a picture, without the first one, which is the command. */
-function linesOf(svg: string): string[] {
-  const found = [...svg.matchAll(/<text [^>]*>(.*)<\/text>/g)].slice(1);
-  return found.map(([, line = ""]) => line.replace(/<[^>]*>/g, ""));
-}
+const svg = readFileSync(join(root, ".github/tour.svg"), "utf8");
+const [, ...picture] = [...svg.matchAll(/<text .*>/g)] // But the command, which is first.
+  .map(([line]) => line.replace(/<[^>]*>/g, ""));
 
 /** Sorts lines, because those of several programs interleave differently every time. */
-function sorted(lines: string[]): string[] {
-  const anyWorker = lines.map((line) => line.replace(/^worker \d/, "worker"));
-  return anyWorker.filter((line) => line && line !== NOT_WAITING).sort();
-}
+const sorted = (lines: string[]) =>
+  lines.filter(Boolean).map((line) => line.replace(/^worker \d/, "worker")).sort();
+
+const TOUR = "node --import tsx scripts/tour.ts --step";
+const runIn = (shell: string, env: Record<string, string>) =>
+  untilTestEnds(new Program(["bash", "-c", shell], { env }));
 
 whereInstalled("the tour", () => {
-  test("piped, it has no color, and prints the words of its picture", async () => {
-    const { path: folder, remove } = temporaryFolder("tour-test-");
-    onTestFinished(remove);
-    // The lines of a pipe are not a person who presses Enter.
-    const tour = tourIn('yes | "$@"', { TMPDIR: folder }, "--step", "2");
-    await tour.exits(0, 100);
-    expect(tour.stdout.join("\n")).not.toContain("\x1b");
-    expect(tour.stdout).toContain(NOT_WAITING);
-    expect(sorted(tour.stdout)).toEqual(sorted(linesOf(picture)));
-    // (tsx keeps its cache in this folder.)
-    const left = readdirSync(folder).filter((name) => name.startsWith("rabbitmq"));
-    expect(left).toEqual([]);
-  });
+  const { path: folder, remove } = temporaryFolder("tour-test-");
+  afterAll(remove);
 
-  test("with FORCE_COLOR, it is in color, and at most 80 columns wide", async () => {
-    const tour = tourIn('exec "$@" <&-', { FORCE_COLOR: "1" }, "--step", ..."13456");
-    await tour.exits(0, 100);
-    expect(tour.stderr).toEqual([]);
-    expect(tour.stdout.join("\n")).toContain(
-      "\x1b[1m\x1b[94mclient    \x1b[39m\x1b[22m",
-    );
-    const lines = tour.stdout.map((line) => stripVTControlCharacters(line));
+  test("piped: no color, unless it is forced; at most 80 columns; its picture", async () => {
+    // The lines of a pipe are not a person who presses Enter.
+    const plain = runIn(`yes | ${TOUR} 2`, { TMPDIR: folder });
+    const colored = runIn(`${TOUR} 1 3 4 5 6 <&-`, { FORCE_COLOR: "1" });
+    for (const tour of [plain, colored]) await tour.exits(0, 100);
+    expect(sorted(plain.stdout)).toEqual(sorted([...picture, NOT_WAITING]));
+    expect(readdirSync(folder).filter((name) => /^rabbitmq/.test(name))).toEqual([]);
+
+    expect(colored.stderr).toEqual([]);
+    expect(colored.stdout.join()).toContain("\x1b[1m\x1b[94mclient    \x1b[");
+    const lines = colored.stdout.map((line) => stripVTControlCharacters(line));
     expect(lines.filter((line) => line.length > 80)).toEqual([]);
-    expect(lines).toContain(NOT_WAITING);
-    expect(lines.filter((line) => line.includes("Press Enter"))).toEqual([]);
     expect(lines.filter((line) => /^── \d {2}/.test(line))).toHaveLength(5);
     expect(lines).toContain("   (send) ─→ {default exchange} ─→ [hello] ─→ (receive)");
   });
 
   // script(1) from util-linux provides the terminal, and a named pipe the keyboard.
-  test.skipIf(process.platform !== "linux")(
-    "at a terminal, --step waits for Enter, and NO_COLOR works",
-    async () => {
-      const { path: folder, remove } = temporaryFolder("tour-test-");
-      onTestFinished(remove);
-      const keyboard = join(folder, "keyboard");
-      const shell =
-        'mkfifo "$KEYBOARD" && exec script -qefc "${*@Q}" /dev/null <>"$KEYBOARD"';
-      const env = { KEYBOARD: keyboard, NO_COLOR: "1", TERM: "xterm" };
-      const tour = tourIn(shell, env, "--step", "1", "3");
-      await tour.prints("Press Enter for the next lesson ...", 1, 60);
-      expect(tour.stdout.join("\n")).not.toContain("Publish/Subscribe");
-      writeFileSync(keyboard, "\n");
-      await tour.exits(0, 100);
-      expect(tour.stdout.join("\n")).toContain("Publish/Subscribe");
-      expect(tour.stdout.join("\n")).not.toContain("\x1b");
-    },
-  );
+  test.skipIf(process.platform !== "linux")("--step waits for Enter", async () => {
+    const env = { KEYBOARD: join(folder, "keyboard"), NO_COLOR: "1", TERM: "xterm" };
+    const terminal = `script -qefc "${TOUR} 1 6" /dev/null`;
+    const tour = runIn(`mkfifo "$KEYBOARD"; exec ${terminal} <>"$KEYBOARD"`, env);
+    await tour.prints("Press Enter for the next lesson ...", 1, 60);
+    expect(tour.stdout.join()).not.toContain("RPC");
+    writeFileSync(env.KEYBOARD, "\n");
+    await tour.exits(0, 100);
+    expect(tour.stdout.join()).toContain("RPC");
+    expect(tour.stdout.join()).not.toContain("\x1b");
+  });
 });
