@@ -5,7 +5,7 @@ export default defineConfig({
     include: ["test/*.test.ts"],
     globalSetup: "test/lib/global-setup.ts",
     maxWorkers: 4, // Tests often wait: for a broker to restart, or for a task to be done.
-    testTimeout: 120_000,
+    testTimeout: 180_000,
     hookTimeout: 150_000,
     expect: { poll: { timeout: 10_000 } },
     chaiConfig: { truncateThreshold: 0 }, // A failure shows whole values.

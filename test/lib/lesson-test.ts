@@ -3,13 +3,9 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { setInterval } from "node:timers/promises";
 import { type ConfirmChannel, connect } from "amqplib";
-import { afterAll, beforeAll, describe, expect, inject, onTestFinished } from "vitest";
-import { test as vitestTest } from "vitest";
-import {
-  type Broker,
-  createVirtualHost,
-  deleteVirtualHost,
-} from "../../scripts/lib/broker-to-use.ts";
+import * as vitest from "vitest";
+import { describe, expect, inject, onTestFinished } from "vitest";
+import * as brokers from "../../scripts/lib/broker-to-use.ts";
 import { runAfterExit } from "../../scripts/lib/clean-up.ts";
 import {
   type Program,
@@ -18,8 +14,7 @@ import {
   runScript,
   type Runtime,
 } from "../../scripts/lib/program.ts";
-import { findRabbitMQ } from "../../scripts/lib/rabbitmq-node.ts";
-import { type RabbitMQNode, startNode } from "../../scripts/lib/rabbitmq-node.ts";
+import * as nodes from "../../scripts/lib/rabbitmq-node.ts";
 import { runtimesToTest } from "./runtimes.ts";
 
 /** The lines that the consumers print when they are ready. */
@@ -51,15 +46,15 @@ export interface LessonFixtures {
 }
 
 /** Vitest's `test`, with {@linkcode LessonFixtures}. https://vitest.dev/guide/test-context */
-function lessonTest(broker: () => Broker, runtime?: Runtime) {
-  return vitestTest.extend<LessonFixtures>({
+function lessonTest(broker: () => brokers.Broker, runtime?: Runtime) {
+  return vitest.test.extend<LessonFixtures>({
     // deno-lint-ignore no-empty-pattern -- vitest reads the names of fixtures from it: none
     runtime: ({}, use) => use(runtime ?? nextRuntime()),
     // deno-lint-ignore no-empty-pattern -- as above
     virtualHost: async ({}, use) => {
-      const url = await createVirtualHost(broker());
+      const url = await brokers.createVirtualHost(broker());
       await use(url);
-      await deleteVirtualHost(broker(), url).catch(() => {}); // A test may have deleted it.
+      await brokers.deleteVirtualHost(broker(), url).catch(() => {}); // Or a test has.
     },
     runWith: async ({ virtualHost, runtime }, use) => {
       const programs: Program[] = [];
@@ -94,31 +89,24 @@ export function onEveryRuntime(name: string, define: (test: LessonTest) => void)
  * name says why. The function gets the folder of RabbitMQ's programs.
  */
 export function whereInstalled(name: string, define: (programs: string) => void): void {
-  const programs = findRabbitMQ();
-  if (programs) describe(name, () => define(programs));
-  else {describe.skip(`${name} (skipped: RabbitMQ is not installed here)`, () =>
-      define(""));}
+  const programs = nodes.findRabbitMQ();
+  const why = programs ? "" : " (skipped: RabbitMQ is not installed here)";
+  describe.skipIf(!programs)(name + why, () => define(programs ?? ""));
 }
 
-/**
- * Defines tests on a private node, which they may stop and configure.
- *
- * @param name the subject of the tests
- * @param options the settings of the node
- * @param define defines the tests, with the given `test` and the node
- */
+/** Defines tests on a private node with these settings, which they may stop and configure. */
 export function withOwnNode(
   name: string,
-  options: Omit<Parameters<typeof startNode>[0], "programs">,
-  define: (test: LessonTest, node: () => RabbitMQNode) => void,
+  options: Omit<Parameters<typeof nodes.startNode>[0], "programs">,
+  define: (test: LessonTest, node: () => nodes.RabbitMQNode) => void,
 ): void {
   whereInstalled(name, (programs) => {
-    let node: RabbitMQNode | undefined;
+    let node: nodes.RabbitMQNode | undefined;
     const running = () => node ?? expect.unreachable("the node is not running");
-    beforeAll(async () => {
-      node = await startNode({ ...options, programs });
+    vitest.beforeAll(async () => {
+      node = await nodes.startNode({ ...options, programs });
     });
-    afterAll(() => node?.stop());
+    vitest.afterAll(() => node?.stop());
     define(lessonTest(() => ({ ...running(), prefix: "by-example-" })), running);
   });
 }
