@@ -10,7 +10,7 @@ import { quoted } from "../shared/text.ts";
 
 // Without help(false), yargs would take the word "help" in a message for --help.
 const cli = yargs(process.argv.slice(2)).locale("en").strictOptions().help(false)
-  .parserConfiguration({ "parse-positional-numbers": false })
+  .parserConfiguration({ "parse-positional-numbers": false }).requiresArg("count")
   .usage("Usage: npx tsx 02-work-queues/new-task.ts [message..] [--count 1]")
   .options({ count: { type: "number", default: 1 }, help: { type: "boolean" } })
   .check(({ count: n }) => (Number.isInteger(n) && n > 0) || "--count must be 1, 2, …");

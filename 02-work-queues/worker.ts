@@ -14,7 +14,7 @@ const { prefetch } = yargs(process.argv.slice(2)).locale("en").strict()
   .option("prefetch", { type: "number", default: 1, describe: "Tasks at a time" })
   .check(({ prefetch: n }) =>
     (Number.isInteger(n) && n > 0 && n < 65_536) || "--prefetch must be 1-65535"
-  ).parseSync();
+  ).requiresArg("prefetch").parseSync();
 
 await stayConnected(async (connection) => {
   const channel = await connection.createChannel();
@@ -30,7 +30,9 @@ await stayConnected(async (connection) => {
 
     const task = message.content.toString();
     console.log(`[x] Received ${quoted(task)}`);
-    if (message.fields.redelivered) console.error("[!] Redelivered: it was not done");
+    if (message.fields.redelivered) {
+      console.error("[!] Redelivered: it may have been done before");
+    }
 
     // The work: a second for each dot.
     const dots = task.split(".").length - 1;

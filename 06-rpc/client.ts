@@ -8,7 +8,7 @@ import { connect } from "../shared/connection.ts";
 import { FibonacciRpcClient } from "./fibonacci-rpc-client.ts";
 
 const { _: words, timeout } = yargs(process.argv.slice(2)).locale("en").strictOptions()
-  .usage("Usage: npx tsx 06-rpc/client.ts [n..] [--timeout 10]")
+  .usage("Usage: npx tsx 06-rpc/client.ts [n..] [--timeout 10]").requiresArg("timeout")
   .option("timeout", { type: "number", default: 10, describe: "Seconds to wait" })
   .check(({ timeout: s }) => (s >= 1 && s <= 86_400) || "--timeout must be 1-86400")
   .check(({ _ }) => _.every((n) => /^\d+$/.test(`${n}`)) || "n must be 0, 1, 2, …")

@@ -20,7 +20,8 @@ export class FibonacciRpcClient {
     this.#channel = channel;
     this.#callbackQueue = this.#declareCallbackQueue();
     channel.on("close", () => {
-      for (const call of this.#calls.values()) call.reject(new Error("channel closed"));
+      const reason = new Error("the channel was closed, or the callback queue deleted");
+      for (const call of this.#calls.values()) call.reject(reason);
     });
     channel.on("return", ({ properties: { correlationId } }) => {
       const reason = `rpc_queue does not exist, so no server is running. ${START}`;
@@ -69,8 +70,8 @@ export class FibonacciRpcClient {
   async #declareCallbackQueue(): Promise<string> {
     const { queue } = await this.#channel.assertQueue("", { exclusive: true });
     await this.#channel.consume(queue, (reply) => {
-      // Without its queue, this client is of no use: throwing closes the connection.
-      if (reply === null) throw new Error("the callback queue was deleted");
+      // RabbitMQ has cancelled the consumer: without its queue, no call can succeed.
+      if (reply === null) return void this.#channel.close();
       // A reply with an unknown correlation id, or a late one, is ignored.
       const { properties: { correlationId }, content } = reply;
       this.#calls.get(correlationId)?.resolve(content.toString());

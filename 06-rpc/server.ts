@@ -13,7 +13,7 @@ const { prefetch } = yargs(process.argv.slice(2)).locale("en").strict()
   .option("prefetch", { type: "number", default: 1, describe: "Requests at a time" })
   .check(({ prefetch: n }) =>
     (Number.isInteger(n) && n > 0 && n < 65_536) || "--prefetch must be 1-65535"
-  ).parseSync();
+  ).requiresArg("prefetch").parseSync();
 
 /** A loop, because with recursion, as in the article, fib(50) would take minutes. */
 function fib(n: number): bigint {
@@ -35,8 +35,8 @@ await stayConnected(async (connection) => {
     if (request === null) return void connection.close();
     const n = request.content.toString();
     console.log(`[.] fib(${escaped(n.slice(0, 60))})`);
-    // The limit keeps every request under a second.
-    const reply = /^\d{1,5}$/.test(n) ? fib(Number(n)) : "error: n must be 0-99999";
+    // The limit keeps even a hundred requests under a second.
+    const reply = /^\d{1,4}$/.test(n) ? fib(Number(n)) : "error: n must be 0-9999";
     // Some values of reply_to make RabbitMQ close the connection. When such a request
     // comes again, this acknowledges it before the reply: it cannot come a third time.
     const { fields: { redelivered }, properties: { replyTo, correlationId } } = request;

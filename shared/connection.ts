@@ -26,7 +26,7 @@ export async function connect(): Promise<amqplib.ChannelModel> {
 /**
  * Connects to the broker at AMQP_URL and stays connected until Ctrl-C or SIGTERM, which
  * end the script with exit code 0. After a loss, it tries each address once a second.
- * What connecting again cannot repair ends the script with exit code 1.
+ * What that cannot repair ends it with exit code 1. A script calls this or connect().
  * If the broker closes a channel without an "error" listener, amqplib closes both.
  *
  * @param setUp opens channels, declares and consumes; called after every connect
@@ -45,7 +45,7 @@ export async function stayConnected(
   function failed(error: unknown): void {
     if (isLeaving) return;
     if (!(error instanceof amqplib.IllegalOperationError)) fail(error);
-    report("Too late to acknowledge or reply: RabbitMQ will redeliver.");
+    report("The channel is closed. RabbitMQ redelivers what was not acknowledged.");
   }
   async function leave(): Promise<void> { // RabbitMQ requeues unacknowledged messages.
     if (isLeaving) return; // npx and tsx may pass on the same Ctrl-C again.
@@ -66,18 +66,18 @@ export async function stayConnected(
     }
     current = connection;
     let isOpen = true;
-    const closed = new Promise<unknown>((resolve) => {
-      connection.on("close", (error) => {
-        isOpen = false;
-        resolve(error);
-      });
+    const closed = new Promise<unknown>((resolve) => connection.on("close", resolve));
+    closed.then(() => isOpen = false);
+    // It may be closed during the set-up, even in one packet with the last reply. An
+    // error of the set-up that is only a consequence comes before the end of closing.
+    const ready = setUp(connection).catch(async (error) => {
+      await Promise.race([closed, sleep(500)]);
+      if (isOpen) fail(error);
     });
-    // It may be closed during the set-up, even in one packet with the last reply.
-    const ready = setUp(connection).catch((error) => isOpen && fail(error));
     await Promise.race([ready, closed]);
     const wasReady = isOpen;
     if (wasReady && reported.size > 0) warn(`Reconnected to ${where}`);
-    const reason = await closed ?? "closed by this script, as when a queue is deleted";
+    const reason = await closed ?? "closed by the script, as for a cancelled consumer";
     if (isLeaving) return;
     if (!mayPass(reason)) fail(reason);
     if (wasReady) reported.clear();
@@ -105,7 +105,7 @@ async function openFirst(addresses: Address[]) {
       return { connection, where, failures, isHopeless: false };
     } catch (error) {
       failures.push(explain(error, where));
-      isHopeless &&= !mayPass(error);
+      isHopeless &&= /ACCESS_REFUSED|Expected ConnectionOpenOk/.test(String(error));
     }
   }
   return { where: "", failures, isHopeless };
