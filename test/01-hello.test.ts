@@ -1,5 +1,6 @@
 import { expect } from "vitest";
-import { messagesIn, onEveryRuntime, WAITING_FOR_MESSAGES } from "./lib/lesson-test.ts";
+import { messagesIn } from "./lib/broker.ts";
+import { onEveryRuntime, WAITING_FOR_MESSAGES } from "./lib/lesson-test.ts";
 
 onEveryRuntime("01-hello", (test) => {
   test("a message waits in its queue until the consumer starts", async ({ run, virtualHost }) => {

@@ -1,11 +1,7 @@
 import { expect } from "vitest";
+import { messagesIn, onChannel } from "./lib/broker.ts";
 import { count } from "./lib/consumers.ts";
-import {
-  messagesIn,
-  onChannel,
-  onEveryRuntime,
-  WAITING_FOR_MESSAGES,
-} from "./lib/lesson-test.ts";
+import { onEveryRuntime, WAITING_FOR_MESSAGES } from "./lib/lesson-test.ts";
 
 const [NEW_TASK, WORKER] = ["02-work-queues/new-task.ts", "02-work-queues/worker.ts"];
 

@@ -1,8 +1,9 @@
 import { Buffer } from "node:buffer";
 import { expect } from "vitest";
 import { FibonacciRpcClient } from "../06-rpc/fibonacci-rpc-client.ts";
+import { onChannel } from "./lib/broker.ts";
 import { count } from "./lib/consumers.ts";
-import { AWAITING_REQUESTS, onChannel, onEveryRuntime } from "./lib/lesson-test.ts";
+import { AWAITING_REQUESTS, onEveryRuntime } from "./lib/lesson-test.ts";
 
 const [FIB_79, FIB_300] = [
   "14472334024676221",

@@ -6,8 +6,8 @@
 import { Buffer } from "node:buffer";
 import { connect } from "amqplib";
 import { expect, onTestFinished } from "vitest";
+import { proxyTo } from "./lib/broker.ts";
 import { test } from "./lib/lesson-test.ts";
-import { proxyTo } from "./lib/proxy.ts";
 
 /** Opens a channel, and records the error with which its connection closes. */
 async function openChannel(url: string) {

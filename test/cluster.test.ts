@@ -4,14 +4,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { callManagement, createVirtualHost } from "../scripts/lib/broker-to-use.ts";
 import { type Program, runScript } from "../scripts/lib/program.ts";
 import { type RabbitMQCluster, startCluster } from "../scripts/lib/rabbitmq-node.ts";
+import { onChannel, QUORUM } from "./lib/broker.ts";
 import { count, READY } from "./lib/consumers.ts";
-import {
-  nextRuntime,
-  onChannel,
-  QUORUM,
-  untilTestEnds,
-  whereInstalled,
-} from "./lib/lesson-test.ts";
+import { nextRuntime, untilTestEnds, whereInstalled } from "./lib/lesson-test.ts";
 
 const [NEW_TASK, WORKER] = ["02-work-queues/new-task.ts", "02-work-queues/worker.ts"];
 const SETTLING = 2000; // A younger quorum queue may not survive, and nothing reports its state.

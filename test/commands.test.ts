@@ -8,8 +8,8 @@ import { afterAll, expect, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "../scripts/lib/clean-up.ts";
 import { Program, runScript, runtimes } from "../scripts/lib/program.ts";
 import { accepts, freePort, startNode } from "../scripts/lib/rabbitmq-node.ts";
+import { messagesIn } from "./lib/broker.ts";
 import {
-  messagesIn,
   noProcessOf,
   processesOf,
   runBroker,

@@ -5,13 +5,8 @@ import { Agent, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, vi } from "vitest";
 import { callManagement } from "../scripts/lib/broker-to-use.ts";
-import {
-  type LessonFixtures,
-  messagesIn,
-  onChannel,
-  onEveryRuntime,
-  withOwnNode,
-} from "./lib/lesson-test.ts";
+import { messagesIn, onChannel } from "./lib/broker.ts";
+import { type LessonFixtures, onEveryRuntime, withOwnNode } from "./lib/lesson-test.ts";
 
 const SERVICE = "02-work-queues/order-service.ts";
 const NOTIFIER = "02-work-queues/notifier.ts";

@@ -1,17 +1,18 @@
 /** The pages are correct: their code is that of the scripts, their commands run, their output is real. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { describe, expect, test } from "vitest";
-import { Program, root } from "../scripts/lib/program.ts";
-import { test as lessonTest } from "./lib/lesson-test.ts";
+import { describe, expect } from "vitest";
+import { type Program, root } from "../scripts/lib/program.ts";
+import { READY } from "./lib/consumers.ts";
+import { test } from "./lib/lesson-test.ts";
 
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+const filesIn = (folder: string, extension: string) =>
+  readdirSync(join(root, folder)).filter((name) => name.endsWith(extension));
 const lessons = readdirSync(root).filter((name) => /^0\d-/.test(name)).sort();
 const pages = ["", ...lessons].flatMap((folder) =>
-  readdirSync(join(root, folder)).filter((name) => name.endsWith(".md")).map((name) =>
-    join(folder, name)
-  )
+  filesIn(folder, ".md").map((name) => join(folder, name))
 );
-const read = (path: string) => readFileSync(join(root, path), "utf8");
 
 /** The code blocks of a page, in order. */
 const allBlocks = (text: string) =>
@@ -20,38 +21,34 @@ const allBlocks = (text: string) =>
 
 /** The code blocks in one language. */
 const blocks = (text: string, language: string) =>
-  allBlocks(text).filter((block) => block.language === language)
-    .map(({ code }) => code);
+  allBlocks(text).flatMap((block) => block.language === language ? [block.code] : []);
 
 /** Removes the indentation, because a page shows a snippet without it. */
-const bare = (code: string) =>
-  code.split("\n").map((line) => line.trim()).join("\n").trim();
+const bare = (code: string) => code.trim().replace(/^ +/gm, "");
+
+/** The anchor of a heading, as GitHub makes it. */
+const anchorOf = (heading: string) =>
+  heading.toLowerCase().replace(/[^\w\- ]/g, "").replaceAll(" ", "-");
 
 test("the pages are short", () => {
   const words = (page: string) => read(page).split(/\s+/).filter((word) => word).length;
-  const lines = (page: string) => read(page).trimEnd().split("\n").length;
-  const limits: Record<string, number> = {
-    "README.md": 130,
-    "02-work-queues/orders.md": 150,
-    "02-work-queues/cluster.md": 130,
-  };
   for (const page of pages) {
-    expect(lines(page), page).toBeLessThan((limits[page] ?? 220) + 1);
+    const limit = /orders/.test(page) ? 150 : /^README|cluster/.test(page) ? 130 : 220;
+    const lines = read(page).trimEnd().split("\n").length;
+    expect(lines, page).toBeLessThanOrEqual(limit);
   }
-  expect(words("README.md")).toBeLessThan(1151);
+  expect(words("README.md")).toBeLessThanOrEqual(1150);
   const all = pages.filter((page) => page !== "CONTRIBUTING.md");
-  expect(all.map(words).reduce((sum, n) => sum + n)).toBeLessThan(6501);
+  expect(all.map(words).reduce((sum, n) => sum + n)).toBeLessThanOrEqual(6500);
 });
 
 describe.each(pages)("%s", (page) => {
-  const text = read(page);
-  const folder = dirname(page);
+  const [text, folder] = [read(page), dirname(page)];
 
   test("its TypeScript is part of a script in its folder, and fits the page", () => {
-    const scripts = readdirSync(join(root, folder)).filter((name) =>
-      name.endsWith(".ts")
+    const sources = filesIn(folder, ".ts").map((name) =>
+      bare(read(join(folder, name)))
     );
-    const sources = scripts.map((name) => bare(read(join(folder, name))));
     for (const block of blocks(text, "ts")) {
       if (block.includes("// … the rest of the callback")) continue; // See copying.test.ts.
       expect(sources.some((source) => source.includes(bare(block))), block).toBe(true);
@@ -61,8 +58,8 @@ describe.each(pages)("%s", (page) => {
 
   test("its commands and options exist, and paste into bash and zsh", () => {
     const { scripts } = JSON.parse(read("package.json"));
-    for (const [, name] of text.matchAll(/npm run ([\w-]+)/g)) {
-      expect(scripts).toHaveProperty(String(name));
+    for (const [, name = ""] of text.matchAll(/npm run ([\w-]+)/g)) {
+      expect(scripts).toHaveProperty(name);
     }
     const paths = /\b0\d-[\w-]+\/[\w-]+\.ts|\b(scripts|shared|test)\/[\w/-]+\.ts/g;
     for (const [path] of text.matchAll(paths)) {
@@ -86,36 +83,29 @@ describe.each(pages)("%s", (page) => {
     for (const [, path = "", anchor] of links) {
       const target = path ? join(folder, path) : page;
       expect(existsSync(join(root, target)), target).toBe(true);
-      const headings = [...read(target).matchAll(/^#+ (.*)$/gm)].map((
-        [, heading = ""],
-      ) => heading.toLowerCase().replace(/[^\w\- ]/g, "").replaceAll(" ", "-"));
-      if (anchor) expect(headings).toContain(anchor);
+      if (!anchor) continue;
+      const headings = [...read(target).matchAll(/^#+ (.*)$/gm)];
+      expect(headings.map(([, heading = ""]) => anchorOf(heading))).toContain(anchor);
     }
     const folds = text.split("<details><summary>In the article (Python)</summary>");
     expect(folds.length - 1).toBe(blocks(text, "python").length);
   });
 });
 
-test.each(lessons)(
-  "%s/README.md begins and ends with links, and names its scripts",
-  (lesson) => {
+test("each lesson begins and ends with links, and names its scripts", () => {
+  for (const [i, lesson] of lessons.entries()) {
     const text = read(`${lesson}/README.md`);
     const [first = "", ...others] = text.split("\n\n");
-    expect(others).toContain(first);
-    const neighbors = [-1, 1].map((step) => lessons[lessons.indexOf(lesson) + step]);
-    for (const name of neighbors) {
-      if (name) {
-        expect(first).toContain(`../${name}/README.md`);
-      }
+    expect(others, lesson).toContain(first);
+    for (const neighbor of [lessons[i - 1], lessons[i + 1]]) {
+      if (neighbor) expect(first).toContain(`../${neighbor}/README.md`);
     }
-    for (const name of readdirSync(join(root, lesson))) {
-      if (name.endsWith(".ts") && !/^not|^order/.test(name)) {
-        expect(text).toContain(`[${name}](${name})`);
-      }
+    for (const name of filesIn(lesson, ".ts")) {
+      if (!/^not|^order/.test(name)) expect(text).toContain(`[${name}](${name})`);
     }
-    expect(text).toContain("npm run broker");
-  },
-);
+    expect(text, lesson).toContain("npm run broker");
+  }
+});
 
 /** Experiments that need more than scripts of their lesson, and where they are tested. */
 const testedElsewhere: Record<string, string> = {
@@ -125,32 +115,28 @@ const testedElsewhere: Record<string, string> = {
   "02-work-queues: Kill a worker": "test/02-work-queues.test.ts",
 };
 
-/** Returns the arguments after the script in a command, without their quotes. */
-function argumentsOf(command: string): string[] {
-  const words: string[] = command.match(/"[^"]*"|\S+/g) ?? [];
-  return words.slice(3).map((word) => word.replaceAll('"', ""));
-}
-
 /** Tells whether a command runs until Ctrl-C. */
 function isConsumer(command: string): boolean {
   const [, , script = ""] = command.split(" ");
   return existsSync(join(root, script)) && read(script).includes("stayConnected(");
 }
 
-/** Returns the blocks of commands of a section, each with the output that the page shows. */
-function terminals(section: string) {
-  const found: { commands: string[]; lines: string[] }[] = [];
+/** A block of commands, the output that the page shows for it, and its programs. */
+type Terminal = { commands: string[]; lines: string[]; programs: Program[] };
+
+/** Returns the terminals of a section. */
+function terminals(section: string): Terminal[] {
+  const found: Terminal[] = [];
   for (const { language, code } of allBlocks(section)) {
     const lines = code.trimEnd().split("\n");
     if (language === "sh" && code !== "npm run broker\n") {
-      found.push({ commands: lines, lines: [] });
+      found.push({ commands: lines, lines: [], programs: [] });
     }
     if (language !== "text") continue;
-    const runs = ({ commands: [command = ""] }: typeof found[0]) => isConsumer(command);
+    const runs = ({ commands: [command = ""] }: Terminal) => isConsumer(command);
     // Output that begins with "Waiting" is a consumer's, wherever the page shows it. (Of two
     // consumers with the same command, only one is started.)
-    const isReady = /^\[[*x]\] A?[Ww]aiting/.test(lines[0] ?? "");
-    const owner = isReady
+    const owner = READY.test(lines[0] ?? "")
       ? found.find((one) => runs(one) && one.lines.length === 0)
       : found.findLast((one) => !runs(one)) ?? found.at(-1);
     owner?.lines.push(...lines);
@@ -158,35 +144,33 @@ function terminals(section: string) {
   return found;
 }
 
-lessonTest.for(lessons)(
-  "the output in %s/README.md is the real output",
-  async (lesson, { run }) => {
+for (const lesson of lessons) {
+  test(`the output in ${lesson}/README.md is the real output`, async ({ run }) => {
     for (const section of read(`${lesson}/README.md`).split(/^(?=##+ )/m)) {
       const [, title = ""] = /^##+ (.*)/.exec(section) ?? [];
       const elsewhere = testedElsewhere[`${lesson}: ${title}`];
       if (elsewhere) expect(existsSync(join(root, elsewhere)), elsewhere).toBe(true);
       if (elsewhere) continue;
-      const shown: [Program[], string[]][] = [];
-      for (const { commands, lines } of terminals(section)) {
-        const programs: Program[] = [];
-        shown.push([programs, lines]);
+      const all = terminals(section);
+      for (const { commands, programs } of all) {
         for (const command of commands) {
-          const [npx, tsx, script = ""] = command.split(" ");
+          const words = command.matchAll(/"([^"]*)"|\S+/g);
+          const [npx, tsx, script = "", ...args] = [...words].map(([it, text]) =>
+            text ?? it
+          );
           expect([npx, tsx], command).toEqual(["npx", "tsx"]);
-          const program = run(script, ...argumentsOf(command));
+          const program = run(script, ...args);
           programs.push(program);
           if (isConsumer(command)) await program.says(/^\[[*x]\] A?[Ww]aiting|^Usage/);
           else await program.exits();
         }
       }
-      for (const [programs, lines] of shown) {
+      for (const { lines, programs } of all) {
         for (const line of lines.filter((line) => line !== "…")) {
           await Promise.any(programs.map((program) => program.says(line)));
         }
       }
-      await Promise.all(
-        shown.flat().flat().map((one) => one instanceof Program && one.stop()),
-      );
+      await Promise.all(all.flatMap(({ programs }) => programs.map((it) => it.stop())));
     }
-  },
-);
+  });
+}

@@ -2,47 +2,33 @@
 import { Buffer } from "node:buffer";
 import { expect } from "vitest";
 import { Program, runtimes } from "../scripts/lib/program.ts";
-import {
-  messagesIn,
-  onChannel,
-  onEveryRuntime,
-  QUORUM,
-  test,
-  untilTestEnds,
-  WAITING_FOR_LOGS,
-  WAITING_FOR_MESSAGES,
-} from "./lib/lesson-test.ts";
+import { messagesIn, onChannel, QUORUM } from "./lib/broker.ts";
+import { consumers, READY } from "./lib/consumers.ts";
+import { onEveryRuntime, test, untilTestEnds } from "./lib/lesson-test.ts";
 
-const COUNT = "--count must be 1, 2, …";
-const PREFETCH = "--prefetch must be 1-65535";
-const TIMEOUT = "--timeout must be 1-86400";
-const N = "n must be 0, 1, 2, …";
 const [newTask, worker] = ["02-work-queues/new-task.ts", "02-work-queues/worker.ts"];
 const [server, client] = ["06-rpc/server.ts", "06-rpc/client.ts"];
 
-/** Invalid command lines, each with the last line that the script prints. */
-const mistakes: [line: string, script: string, args: string][] = [
-  [COUNT, newTask, "--count 0"],
-  [COUNT, newTask, "--count many"],
-  [COUNT, newTask, "--count 1 --count 2"],
-  [PREFETCH, worker, "--prefetch 1.5"],
-  [PREFETCH, server, "--prefetch 65536"],
-  [TIMEOUT, client, "--timeout 0"],
-  [TIMEOUT, client, "--timeout soon"],
-  [N, client, "-1"],
-  [N, client, "1 1e3"],
-  [N, client, ""],
-  ["Unknown argument: x", newTask, "--x"],
-  ["Unknown argument: x", worker, "x"],
+/** The last line that a script prints for each of several invalid command lines. */
+const mistakes: [script: string, line: string, ...commandLines: string[]][] = [
+  [newTask, "--count must be 1, 2, …", "--count 0", "--count a", "--count 1 --count 2"],
+  [worker, "--prefetch must be 1-65535", "--prefetch 1.5"],
+  [server, "--prefetch must be 1-65535", "--prefetch 65536"],
+  [client, "--timeout must be 1-86400", "--timeout 0", "--timeout soon"],
+  [client, "n must be 0, 1, 2, …", "-1", "1 1e3", ""],
+  [newTask, "Unknown argument: x", "--x"],
+  [worker, "Unknown argument: x", "x"],
 ];
 
 test("an invalid option or n: the usage and one line, exit code 1", async ({ run }) => {
-  for (const [line, script, args] of mistakes) {
-    const program = run(script, ...args.split(" "));
-    await program.exits(1);
-    expect(program.stdout.join("")).toBe(""); // On Bun, yargs prints an empty line.
-    expect(program.stderr[0]).toMatch(`Usage: npx tsx ${script}`);
-    expect(program.stderr.at(-1), `${script} ${args}`).toBe(line);
+  for (const [script, line, ...commandLines] of mistakes) {
+    for (const commandLine of commandLines) {
+      const program = run(script, ...commandLine.split(" "));
+      await program.exits(1);
+      expect(program.stdout.join("")).toBe(""); // On Bun, yargs prints an empty line.
+      expect(program.stderr[0]).toMatch(`Usage: npx tsx ${script}`);
+      expect(program.stderr.at(-1), commandLine).toBe(line);
+    }
   }
 });
 
@@ -61,46 +47,29 @@ test("--help is in English, fits 80 columns and says the default; 'help' is a wo
 });
 
 onEveryRuntime("at the terminal", (test) => {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    test(`${signal} during a task: exit code 0, and the task is back in the queue`, async ({ run, virtualHost }) => {
-      const program = run(worker);
-      await program.prints(WAITING_FOR_MESSAGES);
+  for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+    test(`${signal} ends a busy worker with 0, its task is back in the queue; a client with ${code}`, async ({ run, consume, virtualHost }) => {
+      await onChannel(virtualHost, (it) => it.assertQueue("rpc_queue", QUORUM));
+      const [busy, waiting] = [await consume(worker), run(client, "--timeout", "60")];
+      await waiting.prints("[x] Requesting fib(30)");
       await run(newTask, "long....................").exits(0);
-      await program.prints("[x] Received 'long....................'");
-      const asked = performance.now();
-      program.signal(signal);
-      await program.exits(0);
-      expect(performance.now() - asked).toBeLessThan(1500);
-      expect(program.stderr).toEqual([]);
+      await busy.prints("[x] Received 'long....................'");
+      for (const program of [busy, waiting]) program.signal(signal);
+      await Promise.all([busy.exits(0, 1.5), waiting.exits(code, 1.5)]);
+      expect([...busy.stderr, ...waiting.stderr]).toEqual([]);
       expect(await messagesIn(virtualHost, "task_queue")).toBe(1);
     });
   }
 
-  test("SIGINT ends a waiting client with 130, SIGTERM with 143", async ({ run, virtualHost }) => {
-    await onChannel(virtualHost, (channel) => channel.assertQueue("rpc_queue", QUORUM));
-    for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
-      const program = run(client, "--timeout", "60");
-      await program.prints("[x] Requesting fib(30)");
-      program.signal(signal);
-      await program.exits(code);
-      expect(program.stderr).toEqual([]);
-    }
-  });
-
   test("`| head -1` does not end in a stack trace; a full disk is reported", async ({ run, runtime, virtualHost }) => {
     const start = (script: string, output: string) => {
-      const words = [
-        "bash",
-        "-c",
-        `"$@" ${output}`,
-        "bash",
-        ...runtimes[runtime].command,
-      ];
+      const bash = ["bash", "-c", `"$@" ${output}`, "bash"];
       const env = { AMQP_URL: virtualHost };
-      return untilTestEnds(new Program([...words, script], { env }));
+      const command = [...bash, ...runtimes[runtime].command, script];
+      return untilTestEnds(new Program(command, { env }));
     };
     const logs = start("03-pubsub/receive-logs.ts", "| head -1");
-    await logs.prints(WAITING_FOR_LOGS);
+    await logs.prints(READY);
     await run("03-pubsub/emit-log.ts", "nobody reads this").exits(0);
     if (runtime === "deno" || runtime === "bun") return; // They do not tell a script.
     await logs.exits(0);
@@ -111,36 +80,27 @@ onEveryRuntime("at the terminal", (test) => {
   });
 });
 
-const bodies: [body: Buffer, shown: RegExp][] = [
-  [
-    Buffer.from("\x1b]0;owned\x07\x1b[2J\u009b31m"),
-    /'\\x1b\]0;owned\\x07\\x1b\[2J\\x9b31m'$/i,
-  ],
-  [Buffer.from("one\r\n[x] Sent 'two'\n"), /"one\\r\\n\[x\] Sent 'two'\\n"$/],
-  [Buffer.from([0xff, 0xfe, 0x41, 0xc3]), /'\ufffd\ufffdA\ufffd'$/],
-  [Buffer.alloc(0), / ''$/],
-  [Buffer.alloc(8_000_000, "x"), /'x{10000}'\.\.\. 7990000 more characters$/],
+const ESCAPES = "\x1b]0;owned\x07\x1b[2J\u009b31m";
+const bodies: [body: string | Uint8Array, shown: RegExp][] = [
+  [ESCAPES, /'\\x1b\]0;owned\\x07\\x1b\[2J\\x9b31m'$/i],
+  ["one\r\n[x] Sent 'two'\n", /"one\\r\\n\[x\] Sent 'two'\\n"$/],
+  [new Uint8Array([0xff, 0xfe, 0x41, 0xc3]), /'\ufffd\ufffdA\ufffd'$/],
+  ["", / ''$/],
+  ["x".repeat(8_000_000), /'x{10000}'\.\.\. 7990000 more characters$/],
 ];
 
-test("hostile messages, keys, headers and requests are printed quoted and escaped", async ({ run, virtualHost }) => {
+test("hostile messages, keys, headers and requests are printed quoted and escaped", async ({ consume, virtualHost }) => {
   const key = "\x1b[31m.red\n";
   const headers = { "x-acquired-count": key, "x-delivery-count": key };
-  const all = [
-    ["01-hello/receive.ts"],
-    ["02-work-queues/worker.ts"],
-    ["03-pubsub/receive-logs.ts"],
-    ["04-routing/receive-logs.ts", key],
-    ["05-topics/receive-logs.ts", "#"],
-    ["06-rpc/server.ts"],
-  ].map(([script = "", ...args]) => run(script, ...args));
-  for (const program of all) await program.prints(/aiting/);
+  const all = await Promise.all(
+    consumers.map(([[script, ...keys]]) => consume(script, ...keys.map(() => key))),
+  );
+  const [, , , , topics, server] = all;
   await onChannel(virtualHost, async (channel) => {
-    for (const [body] of bodies) {
-      for (const queue of ["hello", "task_queue"]) {
-        channel.sendToQueue(queue, body, { headers });
-      }
-      for (const exchange of ["logs", "direct_logs", "topic_logs"]) {
-        channel.publish(exchange, key, body, { headers });
+    for (const [, [exchange, queue]] of consumers.slice(0, 5)) {
+      for (const [body] of bodies) {
+        const routingKey = exchange ? key : queue;
+        channel.publish(exchange, routingKey, Buffer.from(body), { headers });
       }
     }
     channel.sendToQueue("rpc_queue", Buffer.from(key));
@@ -149,11 +109,9 @@ test("hostile messages, keys, headers and requests are printed quoted and escape
   for (const program of all.slice(0, 5)) {
     await program.prints(/^\[x\] (?!Done)/, bodies.length);
     const shown = program.stdout.filter((line) => /^\[x\] (?!Done)/.test(line));
-    for (const [i, [, expected]] of bodies.entries()) {
-      expect(shown[i]).toMatch(expected);
-    }
+    expect(shown).toEqual(bodies.map(([, line]) => expect.stringMatching(line)));
     expect(program.stderr).toEqual([]);
   }
-  await all[4]?.prints(/^\[x\] \\x1b\[31m\.red\\n: ''$/i);
-  await all[5]?.prints(/^\[\.\] fib\(\\x1b\[31m\.red\\n\)$/i);
+  await topics?.prints(/^\[x\] \\x1b\[31m\.red\\n: ''$/i);
+  await server?.prints(/^\[\.\] fib\(\\x1b\[31m\.red\\n\)$/i);
 });

@@ -1,29 +1,23 @@
 /** Runs once: starts the broker of the tests, which stops after the last one. */
 import type { TestProject } from "vitest/node";
-import {
-  type Broker,
-  getBroker,
-  leaveBroker,
-} from "../../scripts/lib/broker-to-use.ts";
+import * as brokers from "../../scripts/lib/broker-to-use.ts";
 import { checkRuntimes } from "./runtimes.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
-    broker: Omit<Broker, "node">;
+    broker: Omit<brokers.Broker, "node">;
   }
 }
 
 /** Called by vitest (see vitest.config.ts). https://vitest.dev/config/globalsetup */
-export default async function setup(
-  project: TestProject,
-): Promise<() => Promise<void>> {
+export default async function setup(project: TestProject) {
   checkRuntimes();
-  const broker = await getBroker();
+  const broker = await brokers.getBroker();
   const { node, ...addresses } = broker;
   if (!node) {
     console.log("RabbitMQ is not installed: testing with the broker at AMQP_URL.");
     console.log("Tests that stop or configure a broker are skipped.");
   }
   project.provide("broker", addresses);
-  return () => leaveBroker(broker);
+  return () => brokers.leaveBroker(broker);
 }

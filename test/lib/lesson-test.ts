@@ -2,28 +2,20 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { setInterval } from "node:timers/promises";
-import { type ConfirmChannel, connect } from "amqplib";
 import * as vitest from "vitest";
 import { describe, expect, inject, onTestFinished } from "vitest";
 import * as brokers from "../../scripts/lib/broker-to-use.ts";
 import { runAfterExit } from "../../scripts/lib/clean-up.ts";
-import {
-  type Program,
-  type ProgramOptions,
-  root,
-  runScript,
-  type Runtime,
-} from "../../scripts/lib/program.ts";
+import type { Program, ProgramOptions, Runtime } from "../../scripts/lib/program.ts";
+import { root, runScript } from "../../scripts/lib/program.ts";
 import * as nodes from "../../scripts/lib/rabbitmq-node.ts";
+import { READY } from "./consumers.ts";
 import { runtimesToTest } from "./runtimes.ts";
 
 /** The lines that the consumers print when they are ready. */
 export const WAITING_FOR_MESSAGES = "[*] Waiting for messages. To exit press CTRL+C";
 export const WAITING_FOR_LOGS = "[*] Waiting for logs. To exit press CTRL+C";
 export const AWAITING_REQUESTS = "[x] Awaiting RPC requests";
-
-/** The settings of the lessons' queues. */
-export const QUORUM = { durable: true, arguments: { "x-queue-type": "quorum" } };
 
 let turn: number | undefined;
 
@@ -43,6 +35,8 @@ export interface LessonFixtures {
   run(script: string, ...args: string[]): Program;
   /** Starts a script with other environment variables or another working directory. */
   runWith(options: ProgramOptions, script: string, ...args: string[]): Program;
+  /** Starts a consumer on the virtual host, and waits until it is ready. */
+  consume(script: string, ...args: string[]): Promise<Program>;
 }
 
 /** Vitest's `test`, with {@linkcode LessonFixtures}. https://vitest.dev/guide/test-context */
@@ -68,6 +62,13 @@ function lessonTest(broker: () => brokers.Broker, runtime?: Runtime) {
     },
     run: async ({ runWith }, use) => {
       await use((script, ...args) => runWith({}, script, ...args));
+    },
+    consume: async ({ run }, use) => {
+      await use(async (script, ...args) => {
+        const program = run(script, ...args);
+        await program.prints(READY);
+        return program;
+      });
     },
   });
 }
@@ -122,22 +123,18 @@ async function kill(program: Program): Promise<void> {
   await program.exitCode;
 }
 
-/** Opens a channel for what no lesson does, such as deleting a queue, and closes it. */
-export async function onChannel<T>(
-  url: string,
-  work: (channel: ConfirmChannel) => Promise<T>,
-): Promise<T> {
-  const connection = await connect(url);
-  try {
-    return await work(await connection.createConfirmChannel());
-  } finally {
-    await connection.close();
-  }
+/**
+ * Waits until a program has ended with the exit code 1, and with these lines and no others
+ * on standard error. Returns those on standard output.
+ */
+export async function fails(program: Program, ...lines: (string | RegExp)[]) {
+  await program.exits(1, 10);
+  const expected = lines.map((line) =>
+    typeof line === "string" ? line : expect.stringMatching(line)
+  );
+  expect(program.stderr).toEqual(expected);
+  return program.stdout;
 }
-
-/** Counts the ready messages in a queue, without the unacknowledged ones. */
-export const messagesIn = (url: string, queue: string) =>
-  onChannel(url, async (channel) => (await channel.checkQueue(queue)).messageCount);
 
 /**
  * Runs `npm run broker` on a port. Its data is removed, and it is killed if it is still

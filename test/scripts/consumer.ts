@@ -21,6 +21,12 @@ await stayConnected(async (connection) => {
   await channel.assertQueue("hello", settings);
   console.log("[*] Waiting for messages. To exit press CTRL+C");
 
+  if (what === "throw at once") {
+    await channel.consume("hello", () => {
+      throw new RangeError("a bug");
+    });
+    return;
+  }
   await channel.consume("hello", async (message) => {
     if (message === null) return void connection.close();
     channel.ack(message);
@@ -30,9 +36,4 @@ await stayConnected(async (connection) => {
     if (what === "throw a system error") readFileSync("/no/such/file");
     if (what?.startsWith("throw")) throw new RangeError("a bug");
   });
-  if (what === "throw at once") {
-    await channel.consume("hello", () => {
-      throw new RangeError("a bug");
-    });
-  }
 });
