@@ -20,8 +20,7 @@ const START = "or start a broker on this machine: npm run broker";
 const NOTHING = "nothing is listening there. To start a broker: npm run broker";
 const CLOSED =
   `it closed the connection: a broker that is still starting, or none. ${PORTS}`;
-const NO_ANSWER =
-  `no AMQP 0-9-1 broker answered within 3 s. ${PORTS} Correct it, ${START}`;
+const NO_ANSWER = `no AMQP 0-9-1 broker answers there. ${PORTS} Correct it, ${START}`;
 const INVALID =
   "AMQP_URL must look like amqp://user:password@localhost:5672/vhost, with " +
   "/ # ? @ % in a password percent-encoded: %2F %23 %3F %40 %25";

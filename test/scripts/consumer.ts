@@ -21,17 +21,28 @@ await stayConnected(async (connection) => {
   await channel.assertQueue("hello", settings);
   console.log("[*] Waiting for messages. To exit press CTRL+C");
 
-  if (what === "throw at once") {
+  if (what === "throw at once" || what === "throw undefined") {
     await channel.consume("hello", () => {
-      throw new RangeError("a bug");
+      throw what === "throw at once" ? new RangeError("a bug") : undefined;
     });
     return;
   }
+  if (what === "consume twice") { // The first one is cancelled before the second one.
+    await channel.consume("hello", (message) => void (message ?? connection.close()));
+    if (calls === 1) await channel.deleteQueue("hello");
+  }
+  const confirms = await connection.createConfirmChannel();
   await channel.consume("hello", async (message) => {
     if (message === null) return void connection.close();
     channel.ack(message);
     if (what === "acknowledge twice") channel.ack(message);
     if (what === "no exchange") channel.publish("lgos", "", Buffer.from("a typo"));
+    if (what === "throw in a confirm") {
+      confirms.sendToQueue("hello", Buffer.from(""), {}, () => {
+        throw new RangeError("a bug");
+      });
+      return;
+    }
     if (what === "throw later") await setTimeout(10);
     if (what === "throw a system error") readFileSync("/no/such/file");
     if (what?.startsWith("throw")) throw new RangeError("a bug");
