@@ -41,8 +41,7 @@ export async function stayConnected(name: string, use: Use) {
       arguments: { ...quorum.arguments, "x-delivery-limit": 20 },
     });
     // Either event means that the queue is gone. Connecting again declares it again.
-    channel.on("return", () => connection.close());
-    channel.on("cancel", () => connection.close());
+    for (const it of ["return", "cancel"]) channel.on(it, () => connection.close());
     await use(channel, connection);
     // amqplib does not notice a connection that is lost at the end of the set-up.
     if (!isOpen) throw new Error("The connection was lost during the set-up");
@@ -54,6 +53,7 @@ export async function stayConnected(name: string, use: Use) {
     recovery: { waitForConnect: false, maxDelay: 1000, setup },
   });
   let latest = "";
+  model.on("connect", () => latest && console.error("[!] Connected"));
   model.on("connect", () => latest = "");
   model.on("error", () => {}); // The next event has the same error.
   model.on("reconnect-scheduled", ({ error }) => {

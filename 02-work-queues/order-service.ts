@@ -75,7 +75,7 @@ const server = createServer(async (request, response) => {
   if (status === 503) response.setHeader("retry-after", 1); // In seconds.
   if (!server.listening) response.setHeader("connection", "close");
   response.writeHead(status, { "content-type": "application/json" });
-  response.end(JSON.stringify(status === 201 ? { id: text } : { error: text }));
+  response.end(JSON.stringify({ [status === 201 ? "id" : "error"]: text }) + "\n");
 });
 server.on("error", (error) => {
   console.error(`[!] ${error.message}`); // The port is in use, for example.

@@ -104,7 +104,8 @@ async function identify(port: number): Promise<string> {
     const { product, version } = connection.connection.serverProperties;
     await connection.close();
     const how = port === 5672 ? "" : `, with AMQP_URL=${url}`;
-    return `${product} ${version} is running on port ${port}: the lessons can use it${how}.`;
+    return `${product} ${version} is running on port ${port}: the lessons can use it${how}. ` +
+      "If it is a service, sudo systemctl stop rabbitmq-server stops it.";
   } catch (error) {
     if (!String(error).includes("ACCESS_REFUSED")) return "";
     return `RabbitMQ is running on port ${port}, but refuses the user guest: ` +

@@ -30,7 +30,10 @@ if (words.length === 0 || words[0] === "--help") {
 const env = await findEnvironment();
 const programs = findRabbitMQ() ?? end("RabbitMQ is not installed.");
 const control = join(programs, "rabbitmqctl");
-process.exit(spawnSync(control, words, { env, stdio: "inherit" }).status ?? 1);
+process.exit(
+  spawnSync(control, words, { env, stdio: ["ignore", "inherit", "inherit"] }).status ??
+    1,
+);
 
 /** Returns the environment in which rabbitmqctl finds the first running node. */
 async function findEnvironment(): Promise<Record<string, string | undefined>> {

@@ -121,7 +121,7 @@ whereInstalled("where RabbitMQ is installed", (programs) => {
     expect(await accepts(port + 10_000)).toBe(true);
     const second = () => failure("scripts/broker.ts", ["--port", `${port}`]);
     expect(await second()).toMatch(
-      /^\[!\] RabbitMQ [34]\.\S+ is running on port \d+: the lessons can use it, with AMQP_URL=\S+ To run one beside it: npm run broker -- --port \d+$/,
+      /^\[!\] RabbitMQ [34]\.\S+ is running on port \d+: the lessons can use it, with AMQP_URL=\S+ If it is a service, .* stops it\. To run one beside it: npm run broker -- --port \d+$/,
     );
     await control("change_password", "guest", "secret").exits(0);
     expect(await second()).toMatch(/^\[!\] RabbitMQ .* refuses the user guest: .*$/);

@@ -316,8 +316,9 @@ function endEpmdAfterwards(port: number): () => Promise<void> {
   };
 }
 
-/** Each process begins with twenty ports of its own, because tests run side by side. */
-let nextPort = process.pid % 85 * 20;
+/** Each of vitest's workers has ports of its own, and each of its programs its turn. */
+const workerPorts = 11_000 + Number(process.env.VITEST_POOL_ID ?? 0) % 5 * 340;
+let nextPort = process.pid % 17 * 20;
 
 /**
  * Returns a port that is free together with those that follow from it, another one for
@@ -325,7 +326,7 @@ let nextPort = process.pid % 85 * 20;
  * ephemeral ports, so no outgoing connection can take them.
  */
 export async function freePort(count = 1): Promise<number> {
-  const first = 11_000 + nextPort % 1700;
+  const first = workerPorts + nextPort % 340;
   nextPort += count;
   for (let port = first; port < first + count; port++) {
     for (const each of Object.values(portsOf(port))) {
