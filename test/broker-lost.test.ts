@@ -29,7 +29,7 @@ withOwnNode("the broker is lost", {}, (test, node) => {
     const all = await survive(node(), virtualHost, ([words]) => run(...words), 4);
     for (const { consumer: [, [exchange]], program } of all) {
       expect(await program.stop()).toBe(0);
-      const losses = Array(exchange ? 3 : 4).fill([LOST, RECONNECTED]).flat();
+      const losses = Array(exchange ? 4 : 5).fill([LOST, RECONNECTED]).flat();
       expect(told(program)).toEqual(losses.map((line) => expect.stringMatching(line)));
     }
   });
@@ -102,11 +102,13 @@ withOwnNode("the broker is lost", {}, (test, node) => {
     const receive = runWith({ env: { AMQP_URL } }, RECEIVE);
     await receive.prints(READY);
     node().freeze();
-    onTestFinished(() => node().unfreeze());
-    await leaves(worker);
-    await receive.warns(/^\[!\] Lost .*: Heartbeat timeout\. Reconnecting/);
-    await receive.warns(/no AMQP 0-9-1 broker answers there/);
-    node().unfreeze();
+    try {
+      await leaves(worker);
+      await receive.warns(/^\[!\] Lost .*: Heartbeat timeout\. Reconnecting/);
+      await receive.warns(/no AMQP 0-9-1 broker answers there/);
+    } finally {
+      node().unfreeze(); // Before the virtual host is deleted.
+    }
     await receive.warns(RECONNECTED);
   });
 

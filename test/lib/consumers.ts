@@ -58,6 +58,7 @@ export async function survive(
     [all, () => node.crash().then(node.start)],
     [all, () => node.pause().then(node.start)],
     [all, () => closeAll(node, url)],
+    [all, () => closeAll(node, url)], // The same reason again is news again.
     [named, deleteQueues],
   ];
   for (const [affected, cause] of losses) {
