@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { Agent, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, onTestFinished, vi } from "vitest";
+import { expect, vi } from "vitest";
 import { callManagement } from "../scripts/lib/broker-to-use.ts";
 import { messagesIn, onChannel } from "./lib/broker.ts";
 import { type LessonFixtures, onEveryRuntime, withOwnNode } from "./lib/lesson-test.ts";
