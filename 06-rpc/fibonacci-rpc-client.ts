@@ -49,14 +49,10 @@ export class FibonacciRpcClient {
         const expiration = Math.ceil(timeout * 1000);
         // Mandatory: if there is no rpc_queue, RabbitMQ returns the request.
         const options = { replyTo, correlationId, expiration, mandatory: true };
-        this.#channel.sendToQueue(
-          "rpc_queue",
-          Buffer.from(`${n}`),
-          options,
-          (error) => {
-            if (error) reject(new Error(`request not confirmed: ${error.message}`));
-          },
-        );
+        const content = Buffer.from(String(n));
+        this.#channel.sendToQueue("rpc_queue", content, options, (error) => {
+          if (error) reject(new Error(`request not confirmed: ${error.message}`));
+        });
       });
       if (!/^\d+$/.test(reply)) throw new Error(`the server replied ${quoted(reply)}`);
       return BigInt(reply);

@@ -157,8 +157,8 @@ export function runScript(
   args: string[],
   options: ProgramOptions = {},
 ): Program {
-  // Bun removes a "--" right after the script.
-  const words = runtime === "bun" && args[0] === "--" ? ["--", ...args] : args;
-  const command = [...runtimes[runtime].command, join(root, script), ...words];
-  return new Program(command, options);
+  return new Program(
+    [...runtimes[runtime].command, join(root, script), ...args],
+    options,
+  );
 }
