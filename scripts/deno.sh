@@ -1,5 +1,4 @@
-# Runs a script with the Deno that runs the task: in a task, `deno` is npm's, which is in
-# node_modules/.bin and may need Node. Without another one on PATH, npm's will do.
+# In a task, `deno` is npm's in node_modules/.bin, which may need Node: prefer another one.
 PATH="${PATH##*/node_modules/.bin:}:$PATH"
 script=$1 && shift
 if [ "$1" = -- ]; then shift; fi # npm removes it, too.

@@ -157,8 +157,6 @@ export function runScript(
   args: string[],
   options: ProgramOptions = {},
 ): Program {
-  return new Program(
-    [...runtimes[runtime].command, join(root, script), ...args],
-    options,
-  );
+  const command = [...runtimes[runtime].command, join(root, script), ...args];
+  return new Program(command, options);
 }
