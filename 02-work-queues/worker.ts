@@ -36,7 +36,7 @@ await stayConnected(async (connection) => {
 
     // The work: a second for each dot.
     const dots = task.split(".").length - 1;
-    await setTimeout(dots * 1000);
+    if (dots > 0) await setTimeout(dots * 1000);
     console.log("[x] Done");
     // If the worker dies before this line, another worker does the task again.
     channel.ack(message);

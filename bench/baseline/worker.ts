@@ -13,7 +13,8 @@ await channel.consume("task_queue", async (message) => {
   if (message === null) return;
   const task = message.content.toString();
   console.log(`[x] Received '${task}'`);
-  await setTimeout((task.split(".").length - 1) * 1000);
+  const dots = task.split(".").length - 1;
+  if (dots > 0) await setTimeout(dots * 1000);
   console.log("[x] Done");
   channel.ack(message);
 });
