@@ -1,4 +1,4 @@
-/** What order-service.ts and notifier.ts share: the message, its queues, a connection. */
+/** The message, its queues and the connection that both programs of the page share. */
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { type ChannelModel, type ConfirmChannel, connect } from "amqplib";

@@ -1,4 +1,4 @@
-/** Takes orders over HTTP. The SMS to the customer can wait: it goes through a queue. */
+/** Takes orders over HTTP. The SMS to the customer can wait: it goes into a queue. */
 import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage } from "node:http";

@@ -73,9 +73,9 @@ onEveryRuntime("06-rpc", (test) => {
     await onChannel(virtualHost, async (channel) => {
       const replyTo = "amq.rabbitmq.reply-to"; // https://www.rabbitmq.com/docs/direct-reply-to
       const replies: string[] = [];
-      const onReply = (reply: unknown) =>
-        void replies.push(String(Object(reply).content));
-      await channel.consume(replyTo, onReply, { noAck: true });
+      await channel.consume(replyTo, (reply) => {
+        replies.push(`${reply?.content}`);
+      }, { noAck: true });
       const options = { replyTo, correlationId: "1" };
       channel.sendToQueue("rpc_queue", Buffer.from("30"), options);
       await expect.poll(() => replies).toEqual(["832040"]);

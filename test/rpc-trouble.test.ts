@@ -70,8 +70,9 @@ test("the client is gone, or the request is invalid: the server goes on with the
   const replies: string[] = [];
   await onChannel(virtualHost, async (channel) => {
     const { queue: replyTo } = await channel.assertQueue("", { exclusive: true });
-    const onReply = (reply: unknown) => void replies.push(`${Object(reply).content}`);
-    await channel.consume(replyTo, onReply, { noAck: true });
+    await channel.consume(replyTo, (reply) => {
+      replies.push(`${reply?.content}`);
+    }, { noAck: true });
     for (const options of [{ replyTo: "amq.gen-nobody-has-this" }, {}, { replyTo }]) {
       for (const text of invalid) {
         channel.sendToQueue("rpc_queue", Buffer.from(text), options);
