@@ -10,6 +10,5 @@ export default defineConfig({
     expect: { poll: { timeout: 10_000 } },
     chaiConfig: { truncateThreshold: 0 }, // A failure shows whole values.
     onStackTrace: (_, { file }) => !file.endsWith("/program.ts"), // And the line of the test.
-    env: { LC_ALL: "C" },
   },
 });

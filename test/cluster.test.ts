@@ -1,15 +1,14 @@
 /** The lessons on a cluster of three nodes that are killed (-9): what survives, what recovers. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { callManagement, createVirtualHost } from "../scripts/lib/broker-to-use.ts";
+import { createVirtualHost } from "../scripts/lib/broker-to-use.ts";
 import { type Program, runScript } from "../scripts/lib/program.ts";
 import { type RabbitMQCluster, startCluster } from "../scripts/lib/rabbitmq-node.ts";
-import { onChannel, QUORUM } from "./lib/broker.ts";
+import { onChannel, QUORUM, setPolicy, SETTLING } from "./lib/broker.ts";
 import { count, READY } from "./lib/consumers.ts";
 import { nextRuntime, untilTestEnds, whereInstalled } from "./lib/lesson-test.ts";
 
 const [NEW_TASK, WORKER] = ["02-work-queues/new-task.ts", "02-work-queues/worker.ts"];
-const SETTLING = 2000; // A younger quorum queue may not survive, and nothing reports its state.
 
 whereInstalled("a cluster", (programs) => {
   let cluster: RabbitMQCluster;
@@ -26,9 +25,7 @@ whereInstalled("a cluster", (programs) => {
     // RabbitMQ 4.3 waits 60 s for a worker whose node has died before it requeues its task. Other
     // versions do not wait, and do not know the setting.
     const definition = { "consumer-disconnected-timeout": 2000 };
-    const policy = { pattern: "^task_queue$", definition };
-    const path = `policies${pathname}/short-timeout`;
-    await callManagement(node, "PUT", path, policy).catch(() => {});
+    await setPolicy(node, url, "^task_queue$", definition).catch(() => {});
     return (...order) => order.map((i) => `${cluster.nodes[i]?.url}${pathname}`).join();
   }
   const run = (AMQP_URL: string, script: string, ...args: string[]) =>

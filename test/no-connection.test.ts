@@ -6,7 +6,7 @@ import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { join, relative } from "node:path";
 import { afterAll, expect, inject, onTestFinished } from "vitest";
-import { callManagement } from "../scripts/lib/broker-to-use.ts";
+import { callManagement } from "../scripts/lib/management.ts";
 import { temporaryFolder } from "../scripts/lib/clean-up.ts";
 import { root } from "../scripts/lib/program.ts";
 import { freePort } from "../scripts/lib/rabbitmq-node.ts";

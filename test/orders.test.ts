@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { Agent, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, vi } from "vitest";
-import { callManagement } from "../scripts/lib/broker-to-use.ts";
-import { messagesIn, onChannel } from "./lib/broker.ts";
+import { callManagement } from "../scripts/lib/management.ts";
+import { messagesIn, onChannel, setPolicy, SETTLING, vhostOf } from "./lib/broker.ts";
 import { type LessonFixtures, onEveryRuntime, withOwnNode } from "./lib/lesson-test.ts";
 
 const SERVICE = "02-work-queues/order-service.ts";
@@ -144,12 +144,11 @@ withOwnNode("orders in trouble", {}, (test, node) => {
     expect(await send(url, ORDER)).toMatchObject({ status: 503, retry: "1" });
     await accepts(url);
 
-    const path = `policies${new URL(virtualHost).pathname}/full`;
     const definition = { "max-length": 1, overflow: "reject-publish" };
-    await callManagement(node(), "PUT", path, { pattern: ".*", definition });
+    await setPolicy(node(), virtualHost, ".*", definition);
     const error = async () => (await send(url, ORDER)).error;
     await expect.poll(error).toBe("message nacked");
-    await callManagement(node(), "DELETE", path);
+    await callManagement(node(), "DELETE", `policies/${vhostOf(virtualHost)}/test`);
 
     await deleteQueue(virtualHost);
     await onChannel(virtualHost, (channel) => channel.assertQueue("notifications"));
@@ -193,7 +192,7 @@ withOwnNode("orders in trouble", {}, (test, node) => {
 
   test("the broker has an alarm, then crashes: every order that was accepted is sent", async ({ run }) => {
     const [, url] = await start(run, SERVICE, "--port=0");
-    const settled = sleep(2000); // A quorum queue younger than that may not survive.
+    const settled = sleep(SETTLING);
     await node().control("set_vm_memory_high_watermark", "0");
     const atOnce = () => Promise.race([statusOf(url), sleep(500, "later")]);
     await expect.poll(atOnce).toBe(503);

@@ -110,7 +110,6 @@ test("each lesson begins and ends with links, and names its scripts", () => {
 /** Experiments that need more than scripts of their lesson, and where they are tested. */
 const testedElsewhere: Record<string, string> = {
   "01-hello: Stop the broker": "test/broker-lost.test.ts",
-  "02-work-queues: Watch the queue": "test/experiments.test.ts",
   "02-work-queues: Dead-letter a poison message": "test/experiments.test.ts",
   "02-work-queues: Kill a worker": "test/02-work-queues.test.ts",
 };

@@ -2,8 +2,7 @@
 import { Buffer } from "node:buffer";
 import { expect, inject } from "vitest";
 import { FibonacciRpcClient } from "../06-rpc/fibonacci-rpc-client.ts";
-import { callManagement } from "../scripts/lib/broker-to-use.ts";
-import { messagesIn, onChannel, QUORUM, vhostOf } from "./lib/broker.ts";
+import { messagesIn, onChannel, QUORUM, setPolicy } from "./lib/broker.ts";
 import { READY } from "./lib/consumers.ts";
 import { fails, onEveryRuntime, test, withOwnNode } from "./lib/lesson-test.ts";
 
@@ -12,9 +11,7 @@ const CONSUMER = "test/scripts/consumer.ts";
 /** Makes the queues of a virtual host full with a number of messages. */
 function limitQueues(virtualHost: string, limit: number) {
   const definition = { "max-length": limit, overflow: "reject-publish" };
-  const policy = { pattern: ".*", "apply-to": "queues", definition };
-  const path = `policies/${vhostOf(virtualHost)}/test`;
-  return callManagement(inject("broker"), "PUT", path, policy);
+  return setPolicy(inject("broker"), virtualHost, ".*", definition);
 }
 
 onEveryRuntime("what the broker rejects", (test) => {

@@ -1,6 +1,6 @@
 /** The lessons declare what the official tutorials declare, so that their programs can talk. */
 import { expect, inject } from "vitest";
-import { callManagement } from "../scripts/lib/broker-to-use.ts";
+import { callManagement } from "../scripts/lib/management.ts";
 import { consumers, READY, works } from "./lib/consumers.ts";
 import { test } from "./lib/lesson-test.ts";
 

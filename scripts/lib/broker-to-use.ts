@@ -5,8 +5,6 @@ import { brokerAddresses } from "../../shared/address.ts";
 import { callManagement } from "./management.ts";
 import { findRabbitMQ, type RabbitMQNode, startNode } from "./rabbitmq-node.ts";
 
-export { callManagement };
-
 /** A broker on which to create virtual hosts. */
 export interface Broker {
   /** Its address, for AMQP_URL, without a virtual host. */

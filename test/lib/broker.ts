@@ -4,10 +4,14 @@ import { once } from "node:events";
 import * as net from "node:net";
 import { type ConfirmChannel, connect } from "amqplib";
 import { onTestFinished } from "vitest";
+import { callManagement } from "../../scripts/lib/management.ts";
 import { freePort, type RabbitMQNode } from "../../scripts/lib/rabbitmq-node.ts";
 
 /** The settings of the lessons' queues. */
 export const QUORUM = { durable: true, arguments: { "x-queue-type": "quorum" } };
+
+/** A younger quorum queue may not survive, in milliseconds; nothing reports its state. */
+export const SETTLING = 2000;
 
 /** Opens a channel for what no lesson does, such as deleting a queue, and closes it. */
 export async function onChannel<T>(
@@ -28,6 +32,17 @@ export const messagesIn = (url: string, queue: string) =>
 
 /** The name of the virtual host in an address. */
 export const vhostOf = (url: string) => new URL(url).pathname.slice(1);
+
+/** Sets a policy for the queues of a virtual host. https://www.rabbitmq.com/docs/policies */
+export function setPolicy(
+  broker: Parameters<typeof callManagement>[0],
+  url: string,
+  pattern: string,
+  definition: Record<string, unknown>,
+) {
+  const policy = { pattern, "apply-to": "queues", definition };
+  return callManagement(broker, "PUT", `policies/${vhostOf(url)}/test`, policy);
+}
 
 /** Closes all connections to a virtual host, as an operator does. */
 export const closeAll = (node: RabbitMQNode, url: string) =>

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Program } from "../../scripts/lib/program.ts";
 import type { RabbitMQNode } from "../../scripts/lib/rabbitmq-node.ts";
-import { closeAll, onChannel } from "./broker.ts";
+import { closeAll, onChannel, SETTLING } from "./broker.ts";
 
 /** A consumer: its command line, where to publish a 7, and the line it then prints. */
 type Consumer = [words: [string, ...string[]], to: [string, string], line: string];
@@ -48,7 +48,7 @@ export async function survive(
 ) {
   const all = consumers.map((consumer) => ({ consumer, program: start(consumer) }));
   for (const { program } of all) await program.prints(READY);
-  await sleep(2000); // A younger quorum queue may not survive, and nothing reports its state.
+  await sleep(SETTLING);
   const named = all.filter(({ consumer: [, [exchange]] }) => !exchange);
   const deleteQueues = () =>
     onChannel(url, async (channel) => {
