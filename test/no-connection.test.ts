@@ -16,11 +16,11 @@ import { fails, onEveryRuntime, test, withOwnNode } from "./lib/lesson-test.ts";
 
 const [SEND, RECEIVE] = ["01-hello/send.ts", "01-hello/receive.ts"];
 const PORTS = "AMQP's port is 5672, or 5671 for amqps://.";
-const START = "or start a broker on this machine: npm run broker";
-const NOTHING = "nothing is listening there. To start a broker: npm run broker";
+const START = "To start a broker, in rabbitmq-by-example: npm run broker";
+const NOTHING = `nothing is listening there. ${START}`;
 const CLOSED =
   `it closed the connection: a broker that is still starting, or none. ${PORTS}`;
-const NO_ANSWER = `no AMQP 0-9-1 broker answers there. ${PORTS} Correct it, ${START}`;
+const NO_ANSWER = `no AMQP 0-9-1 broker answers there. ${PORTS} Correct it. ${START}`;
 const INVALID =
   "AMQP_URL must look like amqp://user:password@localhost:5672/vhost, with " +
   "/ # ? @ % in a password percent-encoded: %2F %23 %3F %40 %25";
@@ -51,8 +51,8 @@ onEveryRuntime("no connection", (test) => {
     const { pathname, host } = new URL(virtualHost);
     const limit = `vhost-limits${pathname}/max-connections`;
     await callManagement(inject("broker"), "PUT", limit, { value: 0 });
-    const unknown = `:5671: this host name is unknown. Correct AMQP_URL, ${START}`;
-    const login = "wrong user or password, or guest from another machine. Correct it, ";
+    const unknown = `:5671: this host name is unknown. Correct AMQP_URL. ${START}`;
+    const login = "wrong user or password, or guest from another machine. Correct it. ";
     const refused = /: refused the virtual host \(after .* log says which\.$/;
     const cases: [address: string, line: string | RegExp][] = [
       [`amqp://me:secret@127.0.0.1:${await freePort()}/here`, NOTHING],
