@@ -9,10 +9,10 @@ import { afterAll, expect, inject, onTestFinished } from "vitest";
 import { callManagement } from "../scripts/lib/management.ts";
 import { temporaryFolder } from "../scripts/lib/clean-up.ts";
 import { root } from "../scripts/lib/program.ts";
-import { freePort } from "../scripts/lib/rabbitmq-node.ts";
 import { messagesIn, vhostOf } from "./lib/broker.ts";
 import { consumers, READY } from "./lib/consumers.ts";
 import { fails, onEveryRuntime, test, withOwnNode } from "./lib/lesson-test.ts";
+import { freePort } from "./lib/ports.ts";
 
 const [SEND, RECEIVE] = ["01-hello/send.ts", "01-hello/receive.ts"];
 const PORTS = "AMQP's port is 5672, or 5671 for amqps://.";

@@ -2,8 +2,8 @@
 import { Buffer } from "node:buffer";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Program } from "../../scripts/lib/program.ts";
-import type { RabbitMQNode } from "../../scripts/lib/rabbitmq-node.ts";
 import { closeAll, onChannel, SETTLING } from "./broker.ts";
+import type { TestNode } from "./test-node.ts";
 
 /** A consumer: its command line, where to publish a 7, and the line it then prints. */
 type Consumer = [words: [string, ...string[]], to: [string, string], line: string];
@@ -41,7 +41,7 @@ export async function works([, to, line]: Consumer, program: Program, url: strin
  * time, they must be ready within some seconds of its return, and work. Returns them.
  */
 export async function survive(
-  node: RabbitMQNode,
+  node: TestNode,
   url: string,
   start: (consumer: Consumer) => Program,
   seconds: number,
