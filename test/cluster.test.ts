@@ -6,8 +6,9 @@ import { type RabbitMQCluster, startCluster } from "../scripts/lib/cluster.ts";
 import { type Program, runScript } from "../scripts/lib/program.ts";
 import { onChannel, QUORUM, setPolicy, SETTLING } from "./lib/broker.ts";
 import { count, READY } from "./lib/consumers.ts";
-import { nextRuntime, untilTestEnds, whereInstalled } from "./lib/lesson-test.ts";
+import { untilTestEnds, whereInstalled } from "./lib/lesson-test.ts";
 import { freePort } from "./lib/ports.ts";
+import { quickRuntime } from "./lib/runtimes.ts";
 
 const [NEW_TASK, WORKER] = ["02-work-queues/new-task.ts", "02-work-queues/worker.ts"];
 
@@ -30,7 +31,7 @@ whereInstalled("a cluster", (programs) => {
     return (...order) => order.map((i) => `${cluster.nodes[i]?.url}${pathname}`).join();
   }
   const run = (AMQP_URL: string, script: string, ...args: string[]) =>
-    untilTestEnds(runScript(nextRuntime(), script, args, { env: { AMQP_URL } }));
+    untilTestEnds(runScript(quickRuntime, script, args, { env: { AMQP_URL } }));
   /** Starts a consumer, and waits until it is ready. */
   async function consume(AMQP_URL: string, script = WORKER): Promise<Program> {
     const program = run(AMQP_URL, script);

@@ -6,7 +6,8 @@ import { expect, onTestFinished } from "vitest";
 import { temporaryFolder } from "../scripts/lib/clean-up.ts";
 import { Program, root, type Runtime, runtimes } from "../scripts/lib/program.ts";
 import { consumers, READY, survive } from "./lib/consumers.ts";
-import { nextRuntime, test, untilTestEnds, withOwnNode } from "./lib/lesson-test.ts";
+import { test, untilTestEnds, withOwnNode } from "./lib/lesson-test.ts";
+import { quickRuntime } from "./lib/runtimes.ts";
 
 /** Returns the first code block after a heading of a page. */
 function blockAfter(page: string, heading: string): string {
@@ -27,7 +28,7 @@ function newFolder(): string {
  */
 function copyAll() {
   const folder = newFolder();
-  const lessons = consumers.map(([[script]]) => script.split("/")[0] ?? "");
+  const lessons = consumers.map(({ command: [script] }) => script.split("/")[0] ?? "");
   for (const part of [...lessons, "shared/text.ts", "package.json"]) {
     cpSync(join(root, part), join(folder, part), { recursive: true });
   }
@@ -39,7 +40,7 @@ function copyAll() {
     const changed = edit(readFileSync(join(folder, script), "utf8"));
     expect(changed).not.toContain("shared/connection.ts");
     writeFileSync(join(folder, script), changed);
-    return runIn(folder, nextRuntime(), "", script, ...args);
+    return runIn(folder, quickRuntime, "", script, ...args);
   };
 }
 
@@ -98,6 +99,6 @@ withOwnNode("with amqplib's recovery, as lesson 1 shows it", {}, (test, node) =>
       source.replace(/^import .*connection\.ts";$/m, imported)
         .replace("await stayConnected(async (connection) => {", () => opening)
         .replace(/\}\);\n$/, "}\n");
-    await survive(node(), virtualHost, ([words]) => runChanged(words, edit), 20);
+    await survive(node(), virtualHost, ({ command }) => runChanged(command, edit), 20);
   });
 });

@@ -11,21 +11,13 @@ import type { Program, ProgramOptions, Runtime } from "../../scripts/lib/program
 import { root, runScript } from "../../scripts/lib/program.ts";
 import { READY } from "./consumers.ts";
 import { freePort } from "./ports.ts";
-import { runtimesToTest } from "./runtimes.ts";
+import { quickRuntime, runtimesToTest } from "./runtimes.ts";
 import { startTestNode, type TestNode } from "./test-node.ts";
 
 /** The lines that the consumers print when they are ready. */
 export const WAITING_FOR_MESSAGES = "[*] Waiting for messages. To exit press CTRL+C";
 export const WAITING_FOR_LOGS = "[*] Waiting for logs. To exit press CTRL+C";
 export const AWAITING_REQUESTS = "[x] Awaiting RPC requests";
-
-let turn: number | undefined;
-
-/** Each of the runtimes in turn, for what need not be repeated on all of them. */
-export function nextRuntime(): Runtime {
-  turn ??= expect.getState().testPath?.length ?? 0; // Files begin with different ones.
-  return runtimesToTest[turn++ % runtimesToTest.length] ?? "tsx";
-}
 
 /** What a test can use. */
 export interface LessonFixtures {
@@ -42,10 +34,10 @@ export interface LessonFixtures {
 }
 
 /** Vitest's `test`, with {@linkcode LessonFixtures}. https://vitest.dev/guide/test-context */
-function lessonTest(broker: () => brokers.Broker, runtime?: Runtime) {
+function lessonTest(broker: () => brokers.Broker, runtime = quickRuntime) {
   return vitest.test.extend<LessonFixtures>({
     // deno-lint-ignore no-empty-pattern -- vitest reads the names of fixtures from it: none
-    runtime: ({}, use) => use(runtime ?? nextRuntime()),
+    runtime: ({}, use) => use(runtime),
     // deno-lint-ignore no-empty-pattern -- as above
     virtualHost: async ({}, use) => {
       const url = await brokers.createVirtualHost(broker());
@@ -75,7 +67,7 @@ function lessonTest(broker: () => brokers.Broker, runtime?: Runtime) {
   });
 }
 
-/** Defines tests, each on one of the runtimes in turn. */
+/** Defines tests on {@linkcode quickRuntime}. */
 export const test = lessonTest(() => inject("broker"));
 export type LessonTest = typeof test;
 
