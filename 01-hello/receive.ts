@@ -13,8 +13,12 @@ await stayConnected(async (connection) => {
   console.log("[*] Waiting for messages. To exit press CTRL+C");
 
   await channel.consume("hello", (message) => {
-    // RabbitMQ has cancelled the consumer, for example with its queue: start again.
-    if (message === null) return void connection.close();
+    // Null: RabbitMQ has cancelled this consumer, for example because its queue was
+    // deleted. Once the connection is closed, stayConnected starts again from the top.
+    if (message === null) {
+      connection.close();
+      return;
+    }
 
     console.log(`[x] Received ${quoted(message.content)}`);
     // If the consumer dies before this line, RabbitMQ redelivers the message.

@@ -9,7 +9,7 @@ import { quoted } from "../shared/text.ts";
 
 const message = process.argv.slice(2).join(" ") || "Hello World!";
 
-// A connection is slow to open: a program opens one, and keeps it.
+// Opening a connection is slow: a service opens one, and keeps it.
 const connection = await connect();
 // All work is done on channels. On this kind, RabbitMQ confirms each message.
 const channel = await connection.createConfirmChannel();

@@ -3,18 +3,12 @@
  * Start two workers and watch them share the tasks.
  *     npx tsx 02-work-queues/worker.ts
  */
-import process from "node:process";
-import { setTimeout } from "node:timers/promises";
-import yargs from "yargs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { stayConnected } from "../shared/connection.ts";
+import { readOptions } from "../shared/options.ts";
 import { quoted } from "../shared/text.ts";
 
-const { prefetch } = yargs(process.argv.slice(2)).locale("en").strict()
-  .usage("Usage: npx tsx 02-work-queues/worker.ts [--prefetch 1]")
-  .option("prefetch", { type: "number", default: 1, describe: "Tasks at a time" })
-  .check(({ prefetch: n }) =>
-    (Number.isInteger(n) && n > 0 && n < 65_536) || "--prefetch must be 1-65535"
-  ).requiresArg("prefetch").parseSync();
+const { prefetch } = await readOptions({ prefetch: 1 }, "[--prefetch 1]");
 
 await stayConnected(async (connection) => {
   const channel = await connection.createChannel();
@@ -25,8 +19,12 @@ await stayConnected(async (connection) => {
   console.log("[*] Waiting for messages. To exit press CTRL+C");
 
   await channel.consume("task_queue", async (message) => {
-    // RabbitMQ has cancelled the consumer, for example with its queue: start again.
-    if (message === null) return void connection.close();
+    // Null: RabbitMQ has cancelled this consumer, for example because its queue was
+    // deleted. Once the connection is closed, stayConnected starts again from the top.
+    if (message === null) {
+      connection.close();
+      return;
+    }
 
     const task = message.content.toString();
     console.log(`[x] Received ${quoted(task)}`);
@@ -36,9 +34,13 @@ await stayConnected(async (connection) => {
 
     // The work: a second for each dot.
     const dots = task.split(".").length - 1;
-    if (dots > 0) await setTimeout(dots * 1000);
+    if (dots > 0) await sleep(dots * 1000);
     console.log("[x] Done");
-    // If the worker dies before this line, another worker does the task again.
-    channel.ack(message);
+    try {
+      // If the worker dies before this line, another worker does the task again.
+      channel.ack(message);
+    } catch { // The connection was lost meanwhile, and the channel with it.
+      console.error("[!] Not acknowledged: RabbitMQ redelivers the task");
+    }
   }, { noAck: false });
 });

@@ -17,8 +17,13 @@ await stayConnected(async (connection) => {
 
   // No acknowledgements: if this consumer dies, its copies die with it.
   await channel.consume(queue, (message) => {
-    // RabbitMQ has cancelled the consumer, for example with its queue: start again.
-    if (message === null) return void connection.close();
+    // Null: RabbitMQ has cancelled this consumer, for example because its queue was
+    // deleted. Once the connection is closed, stayConnected starts again from the top.
+    if (message === null) {
+      connection.close();
+      return;
+    }
+
     console.log(`[x] ${quoted(message.content)}`);
   }, { noAck: true });
 });

@@ -21,8 +21,13 @@ await stayConnected(async (connection) => {
   console.log("[*] Waiting for logs. To exit press CTRL+C");
 
   await channel.consume(queue, (message) => {
-    // RabbitMQ has cancelled the consumer, for example with its queue: start again.
-    if (message === null) return void connection.close();
+    // Null: RabbitMQ has cancelled this consumer, for example because its queue was
+    // deleted. Once the connection is closed, stayConnected starts again from the top.
+    if (message === null) {
+      connection.close();
+      return;
+    }
+
     const { fields, content } = message;
     console.log(`[x] ${escaped(fields.routingKey)}: ${quoted(content)}`);
   }, { noAck: true });

@@ -11,14 +11,13 @@ type Call = { resolve(reply: string): void; reject(reason: Error): void };
 /** Any number of calls can be outstanding at once; they share one callback queue. */
 export class FibonacciRpcClient {
   readonly #channel: ConfirmChannel;
-  readonly #callbackQueue: Promise<string>;
+  #callbackQueue?: Promise<string>;
   /** The outstanding calls, by correlation id. */
   readonly #calls = new Map<string, Call>();
 
   /** @param channel a channel of its own: a second client on it needs another one */
   constructor(channel: ConfirmChannel) {
     this.#channel = channel;
-    this.#callbackQueue = this.#declareCallbackQueue();
     channel.on("close", () => {
       const reason = new Error("the channel was closed, or the callback queue deleted");
       for (const call of this.#calls.values()) call.reject(reason);
@@ -37,6 +36,8 @@ export class FibonacciRpcClient {
    * @returns the exact number; rejects if no reply arrives, or the reply is an error
    */
   async call(n: number | bigint, timeout = 10): Promise<bigint> {
+    // The first call declares the callback queue; all calls share it.
+    this.#callbackQueue ??= this.#declareCallbackQueue();
     const replyTo = await this.#callbackQueue;
     const correlationId = uuid();
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -66,8 +67,12 @@ export class FibonacciRpcClient {
   async #declareCallbackQueue(): Promise<string> {
     const { queue } = await this.#channel.assertQueue("", { exclusive: true });
     await this.#channel.consume(queue, (reply) => {
-      // RabbitMQ has cancelled the consumer: without its queue, no call can succeed.
-      if (reply === null) return void this.#channel.close();
+      // Null: the callback queue was deleted, and without it no call can succeed.
+      // Closing the channel rejects the outstanding ones.
+      if (reply === null) {
+        this.#channel.close();
+        return;
+      }
       // A reply with an unknown correlation id, or a late one, is ignored.
       const { properties: { correlationId }, content } = reply;
       this.#calls.get(correlationId)?.resolve(content.toString());

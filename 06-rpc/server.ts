@@ -3,21 +3,16 @@
  *     npx tsx 06-rpc/server.ts
  */
 import { Buffer } from "node:buffer";
-import process from "node:process";
-import yargs from "yargs";
 import { stayConnected } from "../shared/connection.ts";
+import { readOptions } from "../shared/options.ts";
 import { escaped } from "../shared/text.ts";
 
-const { prefetch } = yargs(process.argv.slice(2)).locale("en").strict()
-  .usage("Usage: npx tsx 06-rpc/server.ts [--prefetch 1]")
-  .option("prefetch", { type: "number", default: 1, describe: "Requests at a time" })
-  .check(({ prefetch: n }) =>
-    (Number.isInteger(n) && n > 0 && n < 65_536) || "--prefetch must be 1-65535"
-  ).requiresArg("prefetch").parseSync();
+const { prefetch } = await readOptions({ prefetch: 1 }, "[--prefetch 1]");
 
 /** A loop, because with recursion, as in the article, fib(50) would take minutes. */
 function fib(n: number): bigint {
-  let [current, next] = [0n, 1n];
+  let current = 0n;
+  let next = 1n;
   for (let i = 0; i < n; i++) [current, next] = [next, current + next];
   return current;
 }
@@ -31,24 +26,30 @@ await stayConnected(async (connection) => {
   console.log("[x] Awaiting RPC requests");
 
   await channel.consume("rpc_queue", (request) => {
-    // RabbitMQ has cancelled the consumer, for example with its queue: start again.
-    if (request === null) return void connection.close();
+    // Null: RabbitMQ has cancelled this consumer, for example because its queue was
+    // deleted. Once the connection is closed, stayConnected starts again from the top.
+    if (request === null) {
+      connection.close();
+      return;
+    }
+
     const n = request.content.toString();
     console.log(`[.] fib(${escaped(n.slice(0, 60))})`);
     // The limit keeps even a hundred requests under a second.
     const reply = /^\d{1,4}$/.test(n) ? fib(Number(n)) : "error: n must be 0-9999";
-    // Some values of reply_to make RabbitMQ close the connection. When such a request
-    // comes again, this acknowledges it before the reply: it cannot come a third time.
-    const { fields: { redelivered }, properties: { replyTo, correlationId } } = request;
-    if (redelivered) console.error("[!] Redelivered: acknowledged before the reply");
-    if (redelivered) channel.ack(request);
+    const { replyTo, correlationId } = request.properties;
+
+    // A direct reply-to address begins with this. If it is malformed, RabbitMQ before
+    // 4.3 closes the connection. Acknowledged first, its request does not come again.
+    const isDirect = replyTo?.startsWith("amq.rabbitmq.reply-to.");
+    if (isDirect) channel.ack(request);
     try {
       // The correlation id tells the client which of its requests this reply is for.
       channel.sendToQueue(replyTo, Buffer.from(`${reply}`), { correlationId });
-    } catch (error) {
+    } catch (error) { // For example, "reply_to" is too long.
       console.error(`[!] Cannot reply: ${error}`);
     }
     // If the server dies before this line, another one replies.
-    if (!redelivered) channel.ack(request);
+    if (!isDirect) channel.ack(request);
   }, { noAck: false });
 });

@@ -3,9 +3,11 @@ import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as amqplib from "amqplib";
 import { type Address, brokerAddresses } from "./address.ts";
-import { end, explain, fail, mayPass, messageOf, warn } from "./errors.ts";
+import * as errors from "./errors.ts";
 
-process.stdout.on("error", ({ message }) => end(message)); // A full disk, for one.
+const CLOSED_BY_SCRIPT = "closed by the script, as for a cancelled consumer: " +
+  "its queue was deleted, or a message was not acknowledged in time";
+type Opened = { connection: amqplib.ChannelModel; where: string };
 
 /**
  * Connects to the broker at AMQP_URL or, if that lists several, to the first that
@@ -14,13 +16,15 @@ process.stdout.on("error", ({ message }) => end(message)); // A full disk, for o
  * @returns amqplib's connection; if no broker accepts one, the script ends instead
  */
 export async function connect(): Promise<amqplib.ChannelModel> {
-  process.on("uncaughtException", fail).on("unhandledRejection", fail);
-  const { connection, where, failures } = await openFirst(brokerAddresses());
-  return (connection ?? end(...failures)).on("close", (error) => {
-    const advice = "Run it again. In a cluster, most nodes must be running.";
-    if (error && !mayPass(error)) fail(error);
-    if (error) end(`Lost ${where}: ${messageOf(error)}. ${advice}`);
+  errors.endScriptOnErrors();
+  const { connection, where } = await openOrEnd(brokerAddresses());
+  connection.on("close", (error) => {
+    if (!error) return; // The script has closed it.
+    if (!errors.mayPass(error)) errors.fail(error);
+    const lost = `Lost ${where}: ${errors.messageOf(error)}.`;
+    errors.end(`${lost} Run it again. In a cluster, most nodes must be running.`);
   });
+  return connection;
 }
 
 /**
@@ -34,62 +38,75 @@ export async function connect(): Promise<amqplib.ChannelModel> {
 export async function stayConnected(
   setUp: (connection: amqplib.ChannelModel) => Promise<void>,
 ): Promise<void> {
-  const addresses = brokerAddresses();
-  let current: amqplib.ChannelModel | undefined;
-  let isLeaving = false;
-  const reported = new Set<string>(); // Since the latest loss: once each is enough.
-  function report(line: string): void {
-    if (!reported.has(line)) warn(line);
-    reported.add(line);
-  }
-  function failed(error: unknown): void {
-    if (isLeaving) return;
-    if (!(error instanceof amqplib.IllegalOperationError)) fail(error);
-    report("The channel is closed. RabbitMQ redelivers what was not acknowledged.");
-  }
-  async function leave(): Promise<void> { // RabbitMQ requeues unacknowledged messages.
-    if (isLeaving) return; // npx and tsx may pass on the same Ctrl-C again.
-    isLeaving = true;
-    await sleep(10); // The latest acknowledgements are sent first.
-    await Promise.race([current?.close(), sleep(1000)]).catch(() => {});
-    process.exit(0);
-  }
-  process.on("uncaughtException", failed).on("unhandledRejection", failed);
+  errors.endScriptOnErrors();
+  let opened: Opened | undefined;
+  const leave = () => leaveBroker(opened?.connection);
   process.on("SIGINT", leave).on("SIGTERM", leave);
-  for (; !isLeaving; await sleep(1000)) {
-    const { connection, where, failures, isHopeless } = await openFirst(addresses);
-    if (!connection) {
-      if (reported.size === 0 || isHopeless) end(...failures);
-      // While a broker restarts, it is no news that nothing is listening.
-      failures.filter((line) => !line.includes("nothing is listening")).forEach(report);
-      continue;
-    }
-    current = connection;
-    let isOpen = true;
+
+  const addresses = brokerAddresses();
+  const said = new Set<string>(); // Since all was well: a repeated line is no news.
+  opened = await openOrEnd(addresses);
+  for (;;) {
+    const { connection, where } = opened;
     const closed = new Promise<unknown>((resolve) => connection.on("close", resolve));
-    closed.then(() => isOpen = false);
-    // It may be closed during the set-up, even in one packet with the last reply. An
-    // error of the set-up that is only a consequence comes before the end of closing.
-    const ready = setUp(connection).catch(async (error) => {
-      await Promise.race([closed, sleep(500)]);
-      if (isOpen) fail(error);
-    });
-    await Promise.race([ready, closed]);
-    const wasReady = isOpen;
-    if (wasReady && reported.size > 0) warn(`Reconnected to ${where}`);
-    const reason = await closed ?? "closed by the script, as for a cancelled consumer";
-    if (isLeaving) return;
-    if (!mayPass(reason)) fail(reason);
-    if (wasReady) reported.clear();
-    report(`Lost ${where}: ${messageOf(reason)}. Reconnecting ...`);
+    if (await succeeds(setUp(connection), closed)) {
+      if (said.size > 0) errors.warn(`Reconnected to ${where}`);
+      said.clear();
+    }
+    const reason = await closed ?? CLOSED_BY_SCRIPT;
+    if (!errors.mayPass(reason)) errors.fail(reason);
+    warnOnce(said, `Lost ${where}: ${errors.messageOf(reason)}. Reconnecting ...`);
+    opened = await openAgain(addresses, said);
   }
 }
 
-/** Opens a connection to the first address that accepts one, or says why none does. */
-async function openFirst(addresses: Address[]) {
+/** Waits for the set-up. Returns false if the connection is closed before its end. */
+async function succeeds(setUp: Promise<void>, closed: Promise<unknown>) {
+  const isClosed = closed.then(() => true);
+  try {
+    // If the close arrives in one packet with the last reply, it must be noticed first.
+    return !await Promise.race([isClosed, setUp.then(() => false)]);
+  } catch (error) {
+    // It is a mistake or, if the close is complete soon, only a consequence of that.
+    if (!await Promise.race([isClosed, sleep(500, false)])) errors.fail(error);
+    return false;
+  }
+}
+
+/** Closes the connection, and ends the script. What is unacknowledged is requeued. */
+async function leaveBroker(connection?: amqplib.ChannelModel): Promise<void> {
+  connection?.removeAllListeners("close"); // From now on, a close is no loss.
+  // close() overtakes the acknowledgements that amqplib has not sent yet. Opening a
+  // channel takes a round trip, in which they are sent. Any that are given later may
+  // still be lost, and their messages come again: with a prefetch of 1, at most one.
+  const closing = connection?.createChannel().then(() => connection.close());
+  await Promise.race([closing, sleep(1000)]).catch(() => {});
+  process.exit(0);
+}
+
+/** Opens a connection, or ends the script with the reasons why no address accepts it. */
+async function openOrEnd(addresses: Address[]): Promise<Opened> {
+  const result = await openFirst(addresses);
+  return Array.isArray(result) ? errors.end(...result) : result;
+}
+
+/** Tries once a second, until an address accepts, or every one refuses the login. */
+async function openAgain(addresses: Address[], said: Set<string>): Promise<Opened> {
+  for (;;) {
+    await sleep(1000);
+    const result = await openFirst(addresses);
+    if (!Array.isArray(result)) return result;
+    if (result.every(errors.isRefusal)) errors.end(...result);
+    // While a broker restarts, it is no news that nothing is listening.
+    const news = result.filter((line) => !line.includes("nothing is listening"));
+    for (const line of news) warnOnce(said, line);
+  }
+}
+
+/** Connects to the first address that accepts, or returns why each of them does not. */
+async function openFirst(addresses: Address[]): Promise<Opened | string[]> {
   const connection_name = process.argv[1]?.split(/[\\/]/).slice(-2).join("/");
   const failures: string[] = [];
-  let isHopeless = true;
   for (const { where, options } of addresses) {
     try {
       const connection = await amqplib.connect(options, {
@@ -99,14 +116,21 @@ async function openFirst(addresses: Address[]) {
       });
       connection.on("error", () => {}); // "close" follows, with the same error.
       connection.on("blocked", (reason) => { // rabbitmq.com/docs/connection-blocked
-        warn(`The broker does not accept messages: ${reason}. Waiting ...`);
+        errors.warn(`The broker does not accept messages: ${reason}. Waiting ...`);
       });
-      connection.on("unblocked", () => warn("The broker accepts messages again."));
-      return { connection, where, failures, isHopeless: false };
+      connection.on(
+        "unblocked",
+        () => errors.warn("The broker accepts messages again."),
+      );
+      return { connection, where };
     } catch (error) {
-      failures.push(explain(error, where));
-      isHopeless &&= /ACCESS_REFUSED|Expected ConnectionOpenOk/.test(String(error));
+      failures.push(errors.explain(error, where));
     }
   }
-  return { where: "", failures, isHopeless };
+  return failures;
+}
+
+function warnOnce(said: Set<string>, line: string): void {
+  if (!said.has(line)) errors.warn(line);
+  said.add(line);
 }

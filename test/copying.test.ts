@@ -2,10 +2,12 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished } from "vitest";
 import { temporaryFolder } from "../scripts/lib/clean-up.ts";
 import { Program, root, type Runtime, runtimes } from "../scripts/lib/program.ts";
-import { consumers, READY, survive } from "./lib/consumers.ts";
+import { closeAll, messagesIn, SETTLING } from "./lib/broker.ts";
+import { consumers, count, READY, survive } from "./lib/consumers.ts";
 import { test, untilTestEnds, withOwnNode } from "./lib/lesson-test.ts";
 import { quickRuntime } from "./lib/runtimes.ts";
 
@@ -29,7 +31,15 @@ function newFolder(): string {
 function copyAll() {
   const folder = newFolder();
   const lessons = consumers.map(({ command: [script] }) => script.split("/")[0] ?? "");
-  for (const part of [...lessons, "shared/text.ts", "package.json"]) {
+  for (
+    const part of [
+      ...lessons,
+      "shared/text.ts",
+      "shared/options.ts",
+      "shared/errors.ts",
+      "package.json",
+    ]
+  ) {
     cpSync(join(root, part), join(folder, part), { recursive: true });
   }
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
@@ -89,7 +99,8 @@ test("every producer runs with amqplib's connect and the address", async ({ cons
 });
 
 withOwnNode("with amqplib's recovery, as lesson 1 shows it", {}, (test, node) => {
-  test("a consumer survives a killed and a stopped broker, a closed connection, a deleted queue", async ({ virtualHost }) => {
+  /** Returns a function that starts a consumer with amqplib alone, as lesson 1 shows. */
+  function startCopies(virtualHost: string) {
     const runChanged = copyAll();
     const block = blockAfter("01-hello/README.md", "### With amqplib alone");
     const [imported = "", ...lines] = block.split("\n");
@@ -99,6 +110,28 @@ withOwnNode("with amqplib's recovery, as lesson 1 shows it", {}, (test, node) =>
       source.replace(/^import .*connection\.ts";$/m, imported)
         .replace("await stayConnected(async (connection) => {", () => opening)
         .replace(/\}\);\n$/, "}\n");
-    await survive(node(), virtualHost, ({ command }) => runChanged(command, edit), 20);
+    return (words: [string, ...string[]]) => runChanged(words, edit);
+  }
+
+  test("a consumer survives a killed and a stopped broker, a closed connection, a deleted queue", async ({ virtualHost }) => {
+    const start = startCopies(virtualHost);
+    await survive(node(), virtualHost, ({ command }) => start(command), 20);
+  });
+
+  test("a worker survives a lost connection and a killed broker in the middle of a task, and does it again", async ({ run, virtualHost }) => {
+    const worker = startCopies(virtualHost)(["02-work-queues/worker.ts"]);
+    await worker.prints(READY);
+    await sleep(SETTLING);
+    const losses = [() => closeAll(node(), virtualHost), () => node().crash()];
+    for (const [i, lose] of losses.entries()) {
+      await run("02-work-queues/new-task.ts", `task ${i}..`).exits(0);
+      await worker.prints(`[x] Received 'task ${i}..'`);
+      await lose();
+      await worker.warns("[!] Not acknowledged: RabbitMQ redelivers the task", i + 1);
+      if (i === 1) await node().start();
+      await worker.prints(`[x] Received 'task ${i}..'`, 2, 20);
+      await expect.poll(() => messagesIn(virtualHost, "task_queue")).toBe(0);
+    }
+    expect(count(worker, "[x] Done")).toBeGreaterThanOrEqual(3);
   });
 });

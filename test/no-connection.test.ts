@@ -16,11 +16,11 @@ import { freePort } from "./lib/ports.ts";
 
 const [SEND, RECEIVE] = ["01-hello/send.ts", "01-hello/receive.ts"];
 const PORTS = "AMQP's port is 5672, or 5671 for amqps://.";
-const START = "or start a broker on this machine: npm run broker";
-const NOTHING = "nothing is listening there. To start a broker: npm run broker";
+const START = "To start a broker, in rabbitmq-by-example: npm run broker";
+const NOTHING = `nothing is listening there. ${START}`;
 const CLOSED =
   `it closed the connection: a broker that is still starting, or none. ${PORTS}`;
-const NO_ANSWER = `no AMQP 0-9-1 broker answers there. ${PORTS} Correct it, ${START}`;
+const NO_ANSWER = `no AMQP 0-9-1 broker answers there. ${PORTS} Correct it. ${START}`;
 const INVALID =
   "AMQP_URL must look like amqp://user:password@localhost:5672/vhost, with " +
   "/ # ? @ % in a password percent-encoded: %2F %23 %3F %40 %25";
@@ -78,7 +78,7 @@ onEveryRuntime("no connection", (test) => {
   test("the host is unknown: one line", async ({ runWith }) => {
     const env = { AMQP_URL: "amqps://me:secret@no..such..host" };
     const line = "[!] amqps://me:***@no..such..host:5671: this host name is unknown. " +
-      `Correct AMQP_URL, ${START}`;
+      `Correct AMQP_URL. ${START}`;
     expect(await fails(runWith({ env }, SEND), line)).toEqual([]);
   });
 
@@ -87,7 +87,7 @@ onEveryRuntime("no connection", (test) => {
     const env = { AMQP_URL: `amqp://guest:no@${host}` };
     const line =
       `[!] amqp://guest:***@${host}: wrong user or password, or guest from ` +
-      `another machine. Correct it, ${START}`;
+      `another machine. Correct it. ${START}`;
     expect(await fails(runWith({ env }, SEND), line)).toEqual([]);
   });
 

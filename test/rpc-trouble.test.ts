@@ -21,9 +21,9 @@ async function takeRequest(channel: ConfirmChannel) {
 
 test("no server starts: the call ends at its timeout, and its request expires", async ({ run, virtualHost }) => {
   await onChannel(virtualHost, (channel) => channel.assertQueue("rpc_queue", QUORUM));
-  const why = "no reply within 1.5 s. Is a server running?";
+  const why = "no reply within 2 s. Is a server running?";
   const line = `[!] fib(30): ${why} Start one: npx tsx 06-rpc/server.ts`;
-  await fails(run("06-rpc/client.ts", "30", "--timeout", "1.5"), line);
+  await fails(run("06-rpc/client.ts", "30", "--timeout", "2"), line);
   await expect.poll(() => messagesIn(virtualHost, "rpc_queue")).toBe(0);
 });
 

@@ -2,11 +2,12 @@
 import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { setTimeout } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { stayConnected } from "../../shared/connection.ts";
 
 const [what] = process.argv.slice(2);
 let calls = 0;
+let acknowledged = 0;
 
 await stayConnected(async (connection) => {
   calls++;
@@ -33,8 +34,15 @@ await stayConnected(async (connection) => {
   }
   const confirms = await connection.createConfirmChannel();
   await channel.consume("hello", async (message) => {
-    if (message === null) return void connection.close();
+    if (message === null) {
+      connection.close();
+      return;
+    }
     channel.ack(message);
+    acknowledged++;
+    if (what === "leave after 50 messages" && acknowledged === 50) {
+      process.emit("SIGINT", "SIGINT");
+    }
     if (what === "acknowledge twice") channel.ack(message);
     if (what === "no exchange") channel.publish("lgos", "", Buffer.from("a typo"));
     if (what === "throw in a confirm") {
@@ -43,7 +51,7 @@ await stayConnected(async (connection) => {
       });
       return;
     }
-    if (what === "throw later") await setTimeout(10);
+    if (what === "throw later") await sleep(10);
     if (what === "throw a system error") readFileSync("/no/such/file");
     if (what?.startsWith("throw")) throw new RangeError("a bug");
   });
