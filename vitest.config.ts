@@ -1,10 +1,11 @@
 import { defineConfig } from "vitest/config";
+import { workers } from "./test/lib/ports.ts";
 
 export default defineConfig({
   test: {
     include: ["test/*.test.ts"],
     globalSetup: "test/lib/global-setup.ts",
-    maxWorkers: 4, // Tests often wait: for a broker to restart, or for a task to be done.
+    maxWorkers: workers,
     testTimeout: 180_000,
     hookTimeout: 150_000,
     expect: { poll: { timeout: 10_000 } },

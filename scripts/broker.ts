@@ -8,8 +8,10 @@ import { connect } from "amqplib";
 import yargs from "yargs";
 import { end, warn } from "../shared/errors.ts";
 import { stopSignal } from "./lib/clean-up.ts";
+import { startCluster } from "./lib/cluster.ts";
+import { findRabbitMQ } from "./lib/find-rabbitmq.ts";
+import { accepts, portsOf } from "./lib/ports.ts";
 import { root } from "./lib/program.ts";
-import { accepts, findRabbitMQ, portsOf, startCluster } from "./lib/rabbitmq-node.ts";
 
 const { nodes: size, port } = yargs(process.argv.slice(2)).locale("en").strict()
   .version(false)
@@ -86,17 +88,16 @@ function reportEnd(i: number): void {
 
 /** Ends the program, in one line, if a port that it needs is in use. */
 async function checkPorts(): Promise<void> {
-  for (const n of [...ports, ...ports.flatMap((n) => Object.values(portsOf(n)))]) {
-    if (!await accepts(n) && !await accepts(n, "::1")) continue;
-    const what = ports.includes(n) && await identify(n) ||
-      `Another program uses port ${n}.`;
-    end(
-      `${what} To run one beside it: ${command} ${port > 34_000 ? 5772 : port + 100}`,
-    );
+  const all = ports.flatMap((amqp) => Object.values(portsOf(amqp)));
+  for (const used of all) {
+    if (!await accepts(used) && !await accepts(used, "::1")) continue;
+    const what = ports.includes(used) ? await identify(used) : nameless(used);
+    const free = port > 34_000 ? 5772 : port + 100;
+    end(`${what} To run one beside it: ${command} ${free}`);
   }
 }
 
-/** Describes the broker on a port; returns "" if it is not an AMQP broker. */
+/** Says which broker is on a port, if it is one, and how the lessons can use it. */
 async function identify(port: number): Promise<string> {
   const url = `amqp://localhost:${port}`;
   try {
@@ -107,8 +108,12 @@ async function identify(port: number): Promise<string> {
     return `${product} ${version} is running on port ${port}: the lessons can use it${how}. ` +
       "If it is a service, sudo systemctl stop rabbitmq-server stops it.";
   } catch (error) {
-    if (!String(error).includes("ACCESS_REFUSED")) return "";
+    if (!String(error).includes("ACCESS_REFUSED")) return nameless(port);
     return `RabbitMQ is running on port ${port}, but refuses the user guest: ` +
       "the lessons can use it if AMQP_URL has a user and password.";
   }
+}
+
+function nameless(port: number): string {
+  return `Another program uses port ${port}.`;
 }

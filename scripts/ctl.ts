@@ -7,33 +7,31 @@ import { join } from "node:path";
 import process from "node:process";
 import { brokerAddresses } from "../shared/address.ts";
 import { end } from "../shared/errors.ts";
+import { controlEnvironment } from "./lib/configuration.ts";
+import { findRabbitMQ } from "./lib/find-rabbitmq.ts";
+import { accepts, portsOf } from "./lib/ports.ts";
 import { root } from "./lib/program.ts";
-import {
-  accepts,
-  controlEnvironment,
-  findRabbitMQ,
-  portsOf,
-} from "./lib/rabbitmq-node.ts";
+import { endWithUsage } from "./lib/usage.ts";
 
 const words = process.argv.slice(2);
 if (words.length === 0 || words[0] === "--help") {
-  (words[0] ? console.log : console.error)(
+  endWithUsage(
     "Usage: npm run ctl -- <command> [argument..]\n\n" +
       "Runs rabbitmqctl on the broker that npm run broker started, at AMQP_URL\n" +
       "(default: amqp://localhost). In a cluster, it uses the first running node.\n\n" +
       "  npm run ctl -- list_queues    lists the queues\n" +
       "  npm run ctl -- help           lists the commands",
+    words[0] === "--help",
   );
-  process.exit(words[0] ? 0 : 1);
 }
 
 const env = await findEnvironment();
 const programs = findRabbitMQ() ?? end("RabbitMQ is not installed.");
-const control = join(programs, "rabbitmqctl");
-process.exit(
-  spawnSync(control, words, { env, stdio: ["ignore", "inherit", "inherit"] }).status ??
-    1,
-);
+const { status } = spawnSync(join(programs, "rabbitmqctl"), words, {
+  env,
+  stdio: ["ignore", "inherit", "inherit"],
+});
+process.exit(status ?? 1);
 
 /** Returns the environment in which rabbitmqctl finds the first running node. */
 async function findEnvironment(): Promise<Record<string, string | undefined>> {
@@ -42,9 +40,9 @@ async function findEnvironment(): Promise<Record<string, string | undefined>> {
     const { epmd } = portsOf(port);
     const isHere = /^(localhost|127\.0\.0\.1|::1)$/.test(hostname);
     if (!isHere || !await accepts(epmd)) continue;
-    for (const each of [port, port + 1, port + 2]) {
-      if (!await accepts(each)) continue;
-      return controlEnvironment(join(root, ".rabbitmq"), each, epmd);
+    for (const node of [port, port + 1, port + 2]) {
+      if (!await accepts(node)) continue;
+      return controlEnvironment(join(root, ".rabbitmq"), node, epmd);
     }
   }
   return end(

@@ -5,15 +5,15 @@
 import process from "node:process";
 import { connect } from "../shared/connection.ts";
 import { quoted } from "../shared/text.ts";
+import { endWithUsage } from "./lib/usage.ts";
 
 const [kind, name] = process.argv.slice(2);
 if (!name || (kind !== "queue" && kind !== "exchange")) {
-  const isHelp = kind === "--help";
-  (isHelp ? console.log : console.error)(
+  endWithUsage(
     "Usage: npx tsx scripts/delete.ts <queue|exchange> <name>\n\n" +
       "Deletes it on the broker at AMQP_URL (default: amqp://localhost).",
+    kind === "--help",
   );
-  process.exit(isHelp ? 0 : 1);
 }
 
 const connection = await connect();

@@ -8,8 +8,8 @@ import process from "node:process";
 import { config } from "dotenv";
 import yargs from "yargs";
 import { end } from "../shared/errors.ts";
+import { findRabbitMQ } from "./lib/find-rabbitmq.ts";
 import { root } from "./lib/program.ts";
-import { findRabbitMQ } from "./lib/rabbitmq-node.ts";
 
 yargs(process.argv.slice(2)).locale("en").strict().version(false).usage(
   "Usage: npm run setup\n\n" +
@@ -18,7 +18,7 @@ yargs(process.argv.slice(2)).locale("en").strict().version(false).usage(
 ).parseSync();
 
 /** How each package manager installs RabbitMQ. */
-const managers = {
+const managers: Record<string, string[]> = {
   "apt-get": [
     "apt-get update",
     "apt-get install --yes --no-install-recommends rabbitmq-server",
@@ -39,22 +39,33 @@ if (programs) {
   console.log(`RabbitMQ is installed in ${found}.`);
 }
 
-/** Runs the commands of the first package manager that is installed. */
+/** Installs RabbitMQ with the first package manager that is there. */
 function install(): void {
-  const has = (program: string) => !spawnSync(program, ["--version"]).error;
-  const [manager, commands] = Object.entries(managers).find(([name]) => has(name)) ??
+  const manager = Object.keys(managers).find(isProgram);
+  if (!manager) {
     end(
       "Found no apt-get, dnf or brew to install RabbitMQ with. You can:",
       "  install it yourself: https://www.rabbitmq.com/docs/download",
       "  use Docker: docker compose up --detach --wait, and set AMQP_URL=amqp://localhost",
     );
-  const sudo = manager === "brew" || process.getuid?.() === 0 ? "" : "sudo ";
-  for (const command of commands.map((command) => sudo + command)) {
-    console.log(`$ ${command}`);
-    const [program = "", ...args] = command.split(" ");
-    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-    const { status } = spawnSync(program, args, { stdio: "inherit", env });
-    const asRoot = sudo && `. As root, run: ${commands.join(" && ")}`;
-    if (status !== 0) end(`This command failed: ${command}${asRoot}`);
   }
+  const commands = managers[manager] ?? [];
+  const needsSudo = manager !== "brew" && process.getuid?.() !== 0;
+  const advice = needsSudo ? `. As root, run: ${commands.join(" && ")}` : "";
+  for (const command of commands) {
+    const line = needsSudo ? `sudo ${command}` : command;
+    if (!isSuccessful(line)) end(`This command failed: ${line}${advice}`);
+  }
+}
+
+function isProgram(name: string): boolean {
+  return spawnSync(name, ["--version"]).error === undefined;
+}
+
+/** Prints a command, runs it, and tells whether it has succeeded. */
+function isSuccessful(command: string): boolean {
+  console.log(`$ ${command}`);
+  const [program = "", ...args] = command.split(" ");
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  return spawnSync(program, args, { stdio: "inherit", env }).status === 0;
 }

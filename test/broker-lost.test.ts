@@ -2,16 +2,28 @@
 import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { expect, onTestFinished } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect } from "vitest";
+import { callManagement } from "../scripts/lib/management.ts";
 import type { Program } from "../scripts/lib/program.ts";
-import { closeAll, messagesIn, onChannel, QUORUM, vhostOf } from "./lib/broker.ts";
+import {
+  closeAll,
+  messagesIn,
+  onChannel,
+  QUORUM,
+  SETTLING,
+  vhostOf,
+} from "./lib/broker.ts";
 import { READY, survive } from "./lib/consumers.ts";
 import { fails, withOwnNode } from "./lib/lesson-test.ts";
 
 const LOST = /^\[!\] Lost amqp:\/\/\S+\/\S+: .+\. Reconnecting \.\.\.$/;
 const RECONNECTED = /^\[!\] Reconnected to amqp:\/\/\S+$/;
 const NO_BROKER = /closed the connection|no AMQP 0-9-1 broker answers/;
-const [RECEIVE, WORKER] = ["01-hello/receive.ts", "02-work-queues/worker.ts"];
+const RECEIVE = "01-hello/receive.ts";
+const NEW_TASK = "02-work-queues/new-task.ts";
+const WORKER = "02-work-queues/worker.ts";
+const CONSUMER = "test/scripts/consumer.ts";
 
 /** The lines on standard error, but for a task that comes again if its acknowledgement is lost. */
 const told = ({ stderr }: Program) =>
@@ -26,36 +38,43 @@ async function leaves(consumer: Program) {
 withOwnNode("the broker is lost", {}, (test, node) => {
   test("every consumer reports each loss once, and works as before", async ({ run, virtualHost }) => {
     // Within 2 s, and a busy machine.
-    const all = await survive(node(), virtualHost, ([words]) => run(...words), 4);
-    for (const { consumer: [, [exchange]], program } of all) {
+    const all = await survive(node(), virtualHost, ({ command }) => run(...command), 4);
+    for (const { consumer, program } of all) {
       expect(await program.stop()).toBe(0);
-      const losses = Array(exchange ? 4 : 5).fill([LOST, RECONNECTED]).flat();
+      const times = consumer.exchange ? 4 : 5;
+      const losses = Array(times).fill([LOST, RECONNECTED]).flat();
       expect(told(program)).toEqual(losses.map((line) => expect.stringMatching(line)));
     }
   });
 
-  test("while it is down, Ctrl-C works, a client ends, and another server on its port is reported; tasks survive", async ({ run, consume, virtualHost }) => {
-    const [leaving, receive] = [await consume(RECEIVE), await consume(RECEIVE)];
-    await run("02-work-queues/new-task.ts", "kept").exits(0);
-    await onChannel(virtualHost, (channel) => channel.assertQueue("rpc_queue", QUORUM));
-    const client = run("06-rpc/client.ts", "1", "--timeout", "60");
-    await client.prints("[x] Requesting fib(1)");
-    await node().pause();
-    try {
-      await leaving.warns(LOST);
-      await leaves(leaving);
-      const end =
-        /^\[!\] Lost amqp:\S+: .*\. Run it again\. In a cluster, most nodes must be/;
-      await fails(client, end);
-      const other = createServer((it) => it.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
-      await once(other.listen(node().port, "127.0.0.1"), "listening");
-      await receive.warns(NO_BROKER).finally(() => other.close());
-    } finally {
-      await node().start();
-    }
-    await receive.warns(RECONNECTED);
-    expect(receive.stderr.filter((line) => NO_BROKER.test(line))).toHaveLength(1);
-    await run(WORKER).prints("[x] Received 'kept'");
+  describe("while it is down", () => {
+    test("Ctrl-C ends a consumer, a client ends with one line, and another server on its port is reported once", async ({ run, consume, virtualHost }) => {
+      const leaving = await consume(RECEIVE);
+      const receive = await consume(RECEIVE);
+      await onChannel(
+        virtualHost,
+        (channel) => channel.assertQueue("rpc_queue", QUORUM),
+      );
+      const client = run("06-rpc/client.ts", "1", "--timeout", "60");
+      await client.prints("[x] Requesting fib(1)");
+      await node().pause();
+      try {
+        await leaving.warns(LOST);
+        await leaves(leaving);
+        const reason =
+          /^\[!\] Lost amqp:\S+: .*\. Run it again\. In a cluster, most nodes must be/;
+        await fails(client, reason);
+        const other = createServer((socket) =>
+          socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")
+        );
+        await once(other.listen(node().port, "127.0.0.1"), "listening");
+        await receive.warns(NO_BROKER).finally(() => other.close());
+      } finally {
+        await node().start();
+      }
+      await receive.warns(RECONNECTED);
+      expect(receive.stderr.filter((line) => NO_BROKER.test(line))).toHaveLength(1);
+    });
   });
 
   test("a client's callback queue is deleted: one line", async ({ run, virtualHost }) => {
@@ -64,16 +83,19 @@ withOwnNode("the broker is lost", {}, (test, node) => {
     await expect.poll(() => messagesIn(virtualHost, "rpc_queue")).toBe(1);
     const request = await onChannel(virtualHost, (channel) => channel.get("rpc_queue"));
     const replyTo = String(request && request.properties.replyTo);
-    await node().control("delete_queue", "--vhost", vhostOf(virtualHost), replyTo);
+    const queue = `queues/${vhostOf(virtualHost)}/${replyTo}`;
+    await callManagement(node(), "DELETE", queue);
     const line = "[!] fib(7): the channel was closed, or the callback queue deleted";
     await fails(client, line);
   });
 
   test("an acknowledgement on a channel that is gone: one line for each task", async ({ run, consume, virtualHost }) => {
     const worker = await consume(WORKER, "--prefetch", "9");
-    await run("02-work-queues/new-task.ts", "a task........", "--count", "5").exits(0);
+    await sleep(SETTLING);
+    await run(NEW_TASK, "a task........", "--count", "5").exits(0);
     await worker.prints("[x] Received 'a task........'", 5);
-    await closeAll(node(), virtualHost);
+    await node().crash();
+    await node().start();
     await worker.prints("[x] Done", 10, 60); // Each task twice.
     const lines = told(worker);
     expect(lines[0]).toMatch(LOST);
@@ -86,18 +108,21 @@ withOwnNode("the broker is lost", {}, (test, node) => {
   });
 
   test("a memory alarm: one line, then the producer waits, and one line when it is over", async ({ run }) => {
-    onTestFinished(() => node().control("set_vm_memory_high_watermark", "0.6"));
     await node().control("set_vm_memory_high_watermark", "0");
-    const [waiting, interrupted] = [run("01-hello/send.ts"), run("01-hello/send.ts")];
+    const waiting = run("01-hello/send.ts");
+    const interrupted = run("01-hello/send.ts");
     const line = "[!] The broker does not accept messages: low on memory. Waiting ...";
-    for (const producer of [waiting, interrupted]) await producer.warns(line);
-    expect(await interrupted.stop()).toBe(130);
-    await node().control("set_vm_memory_high_watermark", "0.6");
+    try {
+      for (const producer of [waiting, interrupted]) await producer.warns(line);
+      expect(await interrupted.stop()).toBe(130);
+    } finally {
+      await node().control("set_vm_memory_high_watermark", "0.6");
+    }
     await waiting.exits(0);
     expect(waiting.stderr).toEqual([line, "[!] The broker accepts messages again."]);
   });
 
-  test("a frozen broker: it is noticed; Ctrl-C does not wait for it", async ({ consume, runWith, virtualHost }) => {
+  test("a frozen broker is noticed, and Ctrl-C does not wait for it", async ({ consume, runWith, virtualHost }) => {
     const worker = await consume(WORKER);
     const AMQP_URL = `${virtualHost}?heartbeat=1`; // Instead of 10 s.
     const receive = runWith({ env: { AMQP_URL } }, RECEIVE);
@@ -113,52 +138,68 @@ withOwnNode("the broker is lost", {}, (test, node) => {
     await receive.warns(RECONNECTED);
   });
 
-  test("a set-up that never ends, or is cancelled midway, is called again; a bug that shows only then has its stack trace", async ({ run, consume, virtualHost }) => {
-    const script = "test/scripts/consumer.ts";
-    const hangs = run(script, "hang in the set-up");
-    const throws = await consume(script, "throw after a reconnect");
-    await consume(script, "consume twice").then((twice) => twice.warns(RECONNECTED));
+  test("a set-up that never ends is called again", async ({ run, virtualHost }) => {
+    const hangs = run(CONSUMER, "hang in the set-up");
     await hangs.prints("hanging");
     await closeAll(node(), virtualHost);
     await hangs.prints(READY);
     await hangs.warns(RECONNECTED);
+  });
+
+  test("a set-up that is cancelled midway is called again", async ({ consume }) => {
+    const twice = await consume(CONSUMER, "consume twice");
+    await twice.warns(RECONNECTED);
+  });
+
+  test("a bug that shows only after a reconnect: its stack trace, exit code 1", async ({ consume, virtualHost }) => {
+    const throws = await consume(CONSUMER, "throw after a reconnect");
+    await closeAll(node(), virtualHost);
     await throws.exits(1);
     expect(throws.stderr.join("\n")).toMatch(/RangeError: a bug[^]*consumer\.ts/);
   });
 
-  test("meanwhile, the password changes, the virtual host is deleted, or the settings differ: it ends with the reason", async ({ runWith, virtualHost }) => {
-    const vhost = vhostOf(virtualHost);
-    await node().control("add_user", vhost, "secret");
-    await node().control("set_permissions", "--vhost", vhost, vhost, ".*", ".*", ".*");
-    const start = async (AMQP_URL: string, script = RECEIVE) => {
-      const consumer = runWith({ env: { AMQP_URL } }, script);
-      await consumer.prints(READY);
-      return consumer;
-    };
-    const ends = async (consumer: Program, reason: RegExp) => {
+  describe("meanwhile, something has changed", () => {
+    /** Waits until a consumer has ended with the reason in its last line. */
+    async function ends(consumer: Program, reason: RegExp) {
       await consumer.exits(1, 20);
       expect(consumer.stderr.at(-1)).toMatch(reason);
       expect(consumer.stderr.filter((line) => /^ +at /.test(line))).toEqual([]);
-    };
+    }
 
-    const one = await start(virtualHost.replace("guest:guest", `${vhost}:secret`));
-    await node().control("change_password", vhost, "another");
-    const two = await start(virtualHost, WORKER);
-    two.signal("SIGSTOP"); // It is away while its queue is replaced.
-    await closeAll(node(), virtualHost);
-    await ends(one, /^\[!\] amqp:\/\/\S+:\*\*\*@\S+: wrong user or password/);
-    await onChannel(virtualHost, async (channel) => {
-      await channel.deleteQueue("task_queue");
-      await channel.assertQueue("task_queue", { durable: true, maxLength: 5 });
+    test("the password: the consumer ends and says so", async ({ runWith, virtualHost }) => {
+      const vhost = vhostOf(virtualHost);
+      const setPassword = (password: string) =>
+        callManagement(node(), "PUT", `users/${vhost}`, { password, tags: "" });
+      const everything = { configure: ".*", write: ".*", read: ".*" };
+      await setPassword("secret");
+      await callManagement(node(), "PUT", `permissions/${vhost}/${vhost}`, everything);
+      const AMQP_URL = virtualHost.replace("guest:guest", `${vhost}:secret`);
+      const receive = runWith({ env: { AMQP_URL } }, RECEIVE);
+      await receive.prints(READY);
+      await setPassword("another");
+      await closeAll(node(), virtualHost);
+      await ends(receive, /^\[!\] amqp:\/\/\S+:\*\*\*@\S+: wrong user or password/);
     });
-    two.signal("SIGCONT");
-    const differ =
-      /^\[!\] PRECONDITION_FAILED .* npx tsx scripts\/delete\.ts queue 'task_queue'$/;
-    await ends(two, differ);
 
-    const three = await start(virtualHost);
-    await node().control("delete_vhost", vhost);
-    await ends(three, /^\[!\] amqp:\S+: refused the virtual host/);
+    test("the settings of the queue: the consumer ends and says so", async ({ consume, virtualHost }) => {
+      const worker = await consume(WORKER);
+      worker.signal("SIGSTOP"); // It is away while its queue is replaced.
+      await closeAll(node(), virtualHost);
+      await onChannel(virtualHost, async (channel) => {
+        await channel.deleteQueue("task_queue");
+        await channel.assertQueue("task_queue", { durable: true, maxLength: 5 });
+      });
+      worker.signal("SIGCONT");
+      const differ =
+        /^\[!\] PRECONDITION_FAILED .* npx tsx scripts\/delete\.ts queue 'task_queue'$/;
+      await ends(worker, differ);
+    });
+
+    test("the virtual host is gone: the consumer ends and says so", async ({ consume, virtualHost }) => {
+      const receive = await consume(RECEIVE);
+      await callManagement(node(), "DELETE", `vhosts/${vhostOf(virtualHost)}`);
+      await ends(receive, /^\[!\] amqp:\S+: refused the virtual host/);
+    });
   });
 
   test("a reply makes the broker close the connection: the other requests get their replies", async ({ run, consume, virtualHost }) => {

@@ -2,18 +2,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createVirtualHost } from "../scripts/lib/broker-to-use.ts";
+import { type RabbitMQCluster, startCluster } from "../scripts/lib/cluster.ts";
 import { type Program, runScript } from "../scripts/lib/program.ts";
-import { type RabbitMQCluster, startCluster } from "../scripts/lib/rabbitmq-node.ts";
 import { onChannel, QUORUM, setPolicy, SETTLING } from "./lib/broker.ts";
 import { count, READY } from "./lib/consumers.ts";
-import { nextRuntime, untilTestEnds, whereInstalled } from "./lib/lesson-test.ts";
+import { untilTestEnds, whereInstalled } from "./lib/lesson-test.ts";
+import { freePort } from "./lib/ports.ts";
+import { quickRuntime } from "./lib/runtimes.ts";
 
 const [NEW_TASK, WORKER] = ["02-work-queues/new-task.ts", "02-work-queues/worker.ts"];
 
 whereInstalled("a cluster", (programs) => {
   let cluster: RabbitMQCluster;
   beforeAll(async () => {
-    cluster = await startCluster({ programs });
+    cluster = await startCluster({ programs, port: await freePort(3) });
   });
   afterAll(() => cluster?.stop());
 
@@ -29,7 +31,7 @@ whereInstalled("a cluster", (programs) => {
     return (...order) => order.map((i) => `${cluster.nodes[i]?.url}${pathname}`).join();
   }
   const run = (AMQP_URL: string, script: string, ...args: string[]) =>
-    untilTestEnds(runScript(nextRuntime(), script, args, { env: { AMQP_URL } }));
+    untilTestEnds(runScript(quickRuntime, script, args, { env: { AMQP_URL } }));
   /** Starts a consumer, and waits until it is ready. */
   async function consume(AMQP_URL: string, script = WORKER): Promise<Program> {
     const program = run(AMQP_URL, script);

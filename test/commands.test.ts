@@ -6,8 +6,9 @@ import { join } from "node:path";
 import process from "node:process";
 import { afterAll, expect, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "../scripts/lib/clean-up.ts";
+import { startNode } from "../scripts/lib/cluster.ts";
+import { accepts } from "../scripts/lib/ports.ts";
 import { Program, runScript, runtimes } from "../scripts/lib/program.ts";
-import { accepts, freePort, startNode } from "../scripts/lib/rabbitmq-node.ts";
 import { messagesIn } from "./lib/broker.ts";
 import {
   noProcessOf,
@@ -16,6 +17,7 @@ import {
   untilTestEnds,
   whereInstalled,
 } from "./lib/lesson-test.ts";
+import { freePort } from "./lib/ports.ts";
 
 const { path: folder, remove } = temporaryFolder("commands-test-");
 afterAll(remove);

@@ -8,7 +8,8 @@ import { temporaryFolder } from "../scripts/lib/clean-up.ts";
 import { Program, root, type Runtime, runtimes } from "../scripts/lib/program.ts";
 import { closeAll, SETTLING } from "./lib/broker.ts";
 import { consumers, READY, survive } from "./lib/consumers.ts";
-import { nextRuntime, test, untilTestEnds, withOwnNode } from "./lib/lesson-test.ts";
+import { test, untilTestEnds, withOwnNode } from "./lib/lesson-test.ts";
+import { quickRuntime } from "./lib/runtimes.ts";
 
 /** Returns the first code block after a heading of a page. */
 function blockAfter(page: string, heading: string): string {
@@ -29,7 +30,7 @@ function newFolder(): string {
  */
 function copyAll() {
   const folder = newFolder();
-  const lessons = consumers.map(([[script]]) => script.split("/")[0] ?? "");
+  const lessons = consumers.map(({ command: [script] }) => script.split("/")[0] ?? "");
   for (
     const part of [
       ...lessons,
@@ -49,7 +50,7 @@ function copyAll() {
     const changed = edit(readFileSync(join(folder, script), "utf8"));
     expect(changed).not.toContain("shared/connection.ts");
     writeFileSync(join(folder, script), changed);
-    return runIn(folder, nextRuntime(), "", script, ...args);
+    return runIn(folder, quickRuntime, "", script, ...args);
   };
 }
 
@@ -114,7 +115,7 @@ withOwnNode("with amqplib's recovery, as lesson 1 shows it", {}, (test, node) =>
 
   test("a consumer survives a killed and a stopped broker, a closed connection, a deleted queue", async ({ virtualHost }) => {
     const start = startCopies(virtualHost);
-    await survive(node(), virtualHost, ([words]) => start(words), 20);
+    await survive(node(), virtualHost, ({ command }) => start(command), 20);
   });
 
   test("a worker survives a lost connection and a killed broker in the middle of a task, and does it again", async ({ run, virtualHost }) => {

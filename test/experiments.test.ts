@@ -5,9 +5,9 @@ import { join } from "node:path";
 import process from "node:process";
 import { expect } from "vitest";
 import { root } from "../scripts/lib/program.ts";
-import { freePort } from "../scripts/lib/rabbitmq-node.ts";
 import { READY } from "./lib/consumers.ts";
 import { runBroker, test, untilTestEnds, whereInstalled } from "./lib/lesson-test.ts";
+import { freePort } from "./lib/ports.ts";
 
 const page = readFileSync(join(root, "02-work-queues/README.md"), "utf8");
 /** Finds the page's first command of rabbitmqctl with a name, on one line or more. */

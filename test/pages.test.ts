@@ -30,18 +30,6 @@ const bare = (code: string) => code.trim().replace(/^ +/gm, "");
 const anchorOf = (heading: string) =>
   heading.toLowerCase().replace(/[^\w\- ]/g, "").replaceAll(" ", "-");
 
-test("the pages are short", () => {
-  const words = (page: string) => read(page).split(/\s+/).filter((word) => word).length;
-  for (const page of pages) {
-    const limit = /orders/.test(page) ? 150 : /^README|cluster/.test(page) ? 130 : 220;
-    const lines = read(page).trimEnd().split("\n").length;
-    expect(lines, page).toBeLessThanOrEqual(limit);
-  }
-  expect(words("README.md")).toBeLessThanOrEqual(1150);
-  const all = pages.filter((page) => page !== "CONTRIBUTING.md");
-  expect(all.map(words).reduce((sum, n) => sum + n)).toBeLessThanOrEqual(6500);
-});
-
 describe.each(pages)("%s", (page) => {
   const [text, folder] = [read(page), dirname(page)];
 

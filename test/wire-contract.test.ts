@@ -6,7 +6,7 @@ import { test } from "./lib/lesson-test.ts";
 
 test("the names and arguments of queues and exchanges; a connection has its script's name", async ({ run, virtualHost }) => {
   for (const consumer of consumers) {
-    const program = run(...consumer[0]);
+    const program = run(...consumer.command);
     await program.prints(READY);
     await works(consumer, program, virtualHost);
   }
@@ -31,5 +31,5 @@ test("the names and arguments of queues and exchanges; a connection has its scri
   await expect.poll(async () => {
     const ours = (await list("connections")).filter((one) => `/${one.vhost}` === vhost);
     return ours.map((one) => one.client_properties?.connection_name).sort();
-  }, { timeout: 30_000 }).toEqual(consumers.map(([[script]]) => script));
+  }, { timeout: 30_000 }).toEqual(consumers.map(({ command: [script] }) => script));
 });

@@ -2,8 +2,10 @@
 import { randomBytes } from "node:crypto";
 import process from "node:process";
 import { brokerAddresses } from "../../shared/address.ts";
+import { type PrivateNode, startNode } from "./cluster.ts";
+import { findRabbitMQ } from "./find-rabbitmq.ts";
 import { callManagement } from "./management.ts";
-import { findRabbitMQ, type RabbitMQNode, startNode } from "./rabbitmq-node.ts";
+import { freePort } from "./ports.ts";
 
 /** A broker on which to create virtual hosts. */
 export interface Broker {
@@ -18,7 +20,7 @@ export interface Broker {
   /** The prefix of the names of the virtual hosts of this run. */
   prefix: string;
   /** The node, if it is private: it may then be stopped. */
-  node?: RabbitMQNode;
+  node?: PrivateNode;
 }
 
 /**
@@ -29,10 +31,13 @@ export interface Broker {
 export async function getBroker(signal?: AbortSignal): Promise<Broker> {
   const prefix = `by-example-${randomBytes(6).toString("hex")}-`;
   const programs = findRabbitMQ();
-  if (programs) {
-    const node = await startNode({ programs, signal });
-    return { url: node.url, managementUrl: node.managementUrl, prefix, node };
-  }
+  if (!programs) return await brokerAtAddress(prefix);
+  const node = await startNode({ programs, port: await freePort(), signal });
+  return { url: node.url, managementUrl: node.managementUrl, prefix, node };
+}
+
+/** Returns the broker at AMQP_URL, after a look at its management API. */
+async function brokerAtAddress(prefix: string): Promise<Broker> {
   const [{ where, options }] = brokerAddresses();
   const { protocol, hostname = "", port, username = "", password = "" } = options;
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
@@ -67,11 +72,14 @@ export async function deleteVirtualHost(broker: Broker, url: string): Promise<vo
 
 /** Stops a private node, or deletes the virtual hosts of this run on another broker. */
 export async function leaveBroker(broker: Broker): Promise<void> {
-  if (broker.node) return await broker.node.stop();
+  if (broker.node) {
+    await broker.node.stop();
+    return;
+  }
   const all = await callManagement(broker, "GET", "vhosts?columns=name");
-  for (const { name } of Array.isArray(all) ? all : []) {
-    if (name.startsWith(broker.prefix)) {
-      await callManagement(broker, "DELETE", `vhosts/${name}`);
-    }
+  if (!Array.isArray(all)) return;
+  for (const { name } of all) {
+    if (!name.startsWith(broker.prefix)) continue;
+    await callManagement(broker, "DELETE", `vhosts/${name}`);
   }
 }

@@ -59,14 +59,16 @@ export function temporaryFolder(name: string): { path: string; remove(): void } 
  */
 export function stopSignal(): AbortSignal {
   const stopping = new AbortController();
-  let first = 0;
-  const stop = () => {
-    // npm and tsx pass on a Ctrl-C that has already arrived.
-    if (first && Date.now() - first > 100) process.exit(1);
-    first ||= Date.now();
+  let firstTime: number | undefined;
+  function stop(): void {
+    firstTime ??= Date.now();
     stopping.abort();
-  };
-  process.on("SIGINT", stop).on("SIGTERM", stop).on("SIGHUP", stop);
+    // npm and tsx pass on a Ctrl-C that has already arrived. Later ones are a person's.
+    if (Date.now() - firstTime > 100) process.exit(1);
+  }
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  process.on("SIGHUP", stop);
   process.stdout.on("error", () => stopping.abort());
   return stopping.signal;
 }

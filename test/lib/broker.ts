@@ -5,7 +5,8 @@ import * as net from "node:net";
 import { type ConfirmChannel, connect } from "amqplib";
 import { onTestFinished } from "vitest";
 import { callManagement } from "../../scripts/lib/management.ts";
-import { freePort, type RabbitMQNode } from "../../scripts/lib/rabbitmq-node.ts";
+import { freePort } from "./ports.ts";
+import type { TestNode } from "./test-node.ts";
 
 /** The settings of the lessons' queues. */
 export const QUORUM = { durable: true, arguments: { "x-queue-type": "quorum" } };
@@ -45,7 +46,7 @@ export function setPolicy(
 }
 
 /** Closes all connections to a virtual host, as an operator does. */
-export const closeAll = (node: RabbitMQNode, url: string) =>
+export const closeAll = (node: TestNode, url: string) =>
   node.control("close_all_connections", "--vhost", vhostOf(url), "as a test");
 
 /**

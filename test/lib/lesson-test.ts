@@ -6,24 +6,18 @@ import * as vitest from "vitest";
 import { describe, expect, inject, onTestFinished } from "vitest";
 import * as brokers from "../../scripts/lib/broker-to-use.ts";
 import { runAfterExit } from "../../scripts/lib/clean-up.ts";
+import { findRabbitMQ } from "../../scripts/lib/find-rabbitmq.ts";
 import type { Program, ProgramOptions, Runtime } from "../../scripts/lib/program.ts";
 import { root, runScript } from "../../scripts/lib/program.ts";
-import * as nodes from "../../scripts/lib/rabbitmq-node.ts";
 import { READY } from "./consumers.ts";
-import { runtimesToTest } from "./runtimes.ts";
+import { freePort } from "./ports.ts";
+import { quickRuntime, runtimesToTest } from "./runtimes.ts";
+import { startTestNode, type TestNode } from "./test-node.ts";
 
 /** The lines that the consumers print when they are ready. */
 export const WAITING_FOR_MESSAGES = "[*] Waiting for messages. To exit press CTRL+C";
 export const WAITING_FOR_LOGS = "[*] Waiting for logs. To exit press CTRL+C";
 export const AWAITING_REQUESTS = "[x] Awaiting RPC requests";
-
-let turn: number | undefined;
-
-/** Each of the runtimes in turn, for what need not be repeated on all of them. */
-export function nextRuntime(): Runtime {
-  turn ??= expect.getState().testPath?.length ?? 0; // Files begin with different ones.
-  return runtimesToTest[turn++ % runtimesToTest.length] ?? "tsx";
-}
 
 /** What a test can use. */
 export interface LessonFixtures {
@@ -40,10 +34,10 @@ export interface LessonFixtures {
 }
 
 /** Vitest's `test`, with {@linkcode LessonFixtures}. https://vitest.dev/guide/test-context */
-function lessonTest(broker: () => brokers.Broker, runtime?: Runtime) {
+function lessonTest(broker: () => brokers.Broker, runtime = quickRuntime) {
   return vitest.test.extend<LessonFixtures>({
     // deno-lint-ignore no-empty-pattern -- vitest reads the names of fixtures from it: none
-    runtime: ({}, use) => use(runtime ?? nextRuntime()),
+    runtime: ({}, use) => use(runtime),
     // deno-lint-ignore no-empty-pattern -- as above
     virtualHost: async ({}, use) => {
       const url = await brokers.createVirtualHost(broker());
@@ -73,7 +67,7 @@ function lessonTest(broker: () => brokers.Broker, runtime?: Runtime) {
   });
 }
 
-/** Defines tests, each on one of the runtimes in turn. */
+/** Defines tests on {@linkcode quickRuntime}. */
 export const test = lessonTest(() => inject("broker"));
 export type LessonTest = typeof test;
 
@@ -90,7 +84,7 @@ export function onEveryRuntime(name: string, define: (test: LessonTest) => void)
  * name says why. The function gets the folder of RabbitMQ's programs.
  */
 export function whereInstalled(name: string, define: (programs: string) => void): void {
-  const programs = nodes.findRabbitMQ();
+  const programs = findRabbitMQ();
   const why = programs ? "" : " (skipped: RabbitMQ is not installed here)";
   describe.skipIf(!programs)(name + why, () => define(programs ?? ""));
 }
@@ -98,14 +92,14 @@ export function whereInstalled(name: string, define: (programs: string) => void)
 /** Defines tests on a private node with these settings, which they may stop and configure. */
 export function withOwnNode(
   name: string,
-  options: Omit<Parameters<typeof nodes.startNode>[0], "programs">,
-  define: (test: LessonTest, node: () => nodes.RabbitMQNode) => void,
+  options: Omit<Parameters<typeof startTestNode>[0], "programs" | "port">,
+  define: (test: LessonTest, node: () => TestNode) => void,
 ): void {
   whereInstalled(name, (programs) => {
-    let node: nodes.RabbitMQNode | undefined;
+    let node: TestNode | undefined;
     const running = () => node ?? expect.unreachable("the node is not running");
     vitest.beforeAll(async () => {
-      node = await nodes.startNode({ ...options, programs });
+      node = await startTestNode({ ...options, programs, port: await freePort() });
     });
     vitest.afterAll(() => node?.stop());
     define(lessonTest(() => ({ ...running(), prefix: "by-example-" })), running);
