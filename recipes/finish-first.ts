@@ -18,6 +18,7 @@ channel.sendToQueue("recipes.pages", Buffer.from("page 1"));
 channel.sendToQueue("recipes.pages", Buffer.from("page 2"));
 await channel.waitForConfirms();
 
+let unfinished = 0;
 // Docker, Kubernetes and systemd send this signal, and do not wait for very long.
 process.once("SIGTERM", async () => {
   console.log("[!] SIGTERM: taking no more, and finishing what was begun");
@@ -30,7 +31,6 @@ process.once("SIGTERM", async () => {
   await channel.close();
   await connection.close();
 });
-let unfinished = 0;
 await channel.prefetch(1);
 await channel.consume("recipes.pages", async (message) => {
   if (message === null) throw new Error("RabbitMQ has cancelled the consumer");

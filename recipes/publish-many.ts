@@ -9,11 +9,9 @@ const connection = await connect();
 const channel = await connection.createConfirmChannel();
 // An interrupted run may have left messages. Do not copy this line: it deletes them.
 await channel.deleteQueue("recipes.many");
-// To show what happens then, this queue refuses messages when it has 250. (It is a
-// classic queue, because a quorum queue accepts a few more.)
+// A small queue, to show a refusal. (Classic, because a quorum queue takes a few more.)
 const limited = { maxLength: 250, overflow: "reject-publish" };
 await channel.assertQueue("recipes.many", { durable: true, ...limited });
-
 const messages = Array.from({ length: 300 }, (_, i) => Buffer.from(`message ${i}`));
 await publish(messages, 1);
 await channel.purgeQueue("recipes.many");
@@ -32,12 +30,13 @@ async function publish(messages: Buffer[], size: number): Promise<Buffer[]> {
     const answers = messages.slice(i, i + size).map((message) =>
       new Promise<void>((resolve) => {
         channel.sendToQueue("recipes.many", message, { persistent: true }, (error) => {
+          // RabbitMQ has refused it, or was lost before it answered.
           if (error) failed.push(message);
           resolve();
         });
       })
     );
-    // Without this pause, the messages would pile up in the memory of this program.
+    // Without this pause, unconfirmed messages would pile up in this program's memory.
     await Promise.all(answers);
   }
   const rate = messages.length / (performance.now() - start) * 1000;
