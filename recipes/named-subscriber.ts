@@ -22,7 +22,7 @@ for (const sale of ["sale 1", "sale 2", "sale 3"]) {
   channel.publish("recipes.sales", "", Buffer.from(sale));
   await channel.waitForConfirms();
   console.log(`[x] Published ${quoted(sale)}`);
-  // While the second sale is published, the subscriber is away.
+  // The subscriber comes for the first sale, and again only after the third.
   if (sale !== "sale 2") await subscribeUntil(sale);
 }
 await channel.deleteQueue("recipes.mailer");
