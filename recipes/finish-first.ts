@@ -9,26 +9,26 @@ import { connect } from "../shared/connection.ts";
 import { quoted } from "../shared/text.ts";
 
 const connection = await connect();
-const channel = await connection.createConfirmChannel();
+const publisher = await connection.createConfirmChannel();
 // An interrupted run may have left messages. Do not copy this line: it deletes them.
-await channel.deleteQueue("recipes.pages");
+await publisher.deleteQueue("recipes.pages");
 const quorum = { durable: true, arguments: { "x-queue-type": "quorum" } };
-await channel.assertQueue("recipes.pages", quorum);
-channel.sendToQueue("recipes.pages", Buffer.from("page 1"));
-channel.sendToQueue("recipes.pages", Buffer.from("page 2"));
-await channel.waitForConfirms();
-
+await publisher.assertQueue("recipes.pages", quorum);
+publisher.sendToQueue("recipes.pages", Buffer.from("page 1"));
+publisher.sendToQueue("recipes.pages", Buffer.from("page 2"));
+await publisher.waitForConfirms();
+const channel = await connection.createChannel();
 let unfinished = 0;
 // Docker, Kubernetes and systemd send this signal, and do not wait for very long.
 process.once("SIGTERM", async () => {
   console.log("[!] SIGTERM: taking no more, and finishing what was begun");
   await channel.cancel("printer");
   while (unfinished > 0) await sleep(10);
-  const next = await channel.get("recipes.pages");
-  if (next) console.log(`[*] The next worker begins with ${quoted(next.content)}`);
-  await channel.deleteQueue("recipes.pages");
   // Closing the connection alone could overtake the last acknowledgements.
   await channel.close();
+  const next = await publisher.get("recipes.pages");
+  if (next) console.log(`[*] The next worker begins with ${quoted(next.content)}`);
+  await publisher.deleteQueue("recipes.pages");
   await connection.close();
 });
 await channel.prefetch(1);
