@@ -10,7 +10,7 @@ const read = (path: string) => readFileSync(join(root, path), "utf8");
 const filesIn = (folder: string, extension: string) =>
   readdirSync(join(root, folder)).filter((name) => name.endsWith(extension));
 const lessons = readdirSync(root).filter((name) => /^0\d-/.test(name)).sort();
-const pages = ["", ...lessons].flatMap((folder) =>
+const pages = ["", ...lessons, "recipes"].flatMap((folder) =>
   filesIn(folder, ".md").map((name) => join(folder, name))
 );
 
@@ -49,7 +49,8 @@ describe.each(pages)("%s", (page) => {
     for (const [, name = ""] of text.matchAll(/npm run ([\w-]+)/g)) {
       expect(scripts).toHaveProperty(name);
     }
-    const paths = /\b0\d-[\w-]+\/[\w-]+\.ts|\b(scripts|shared|test)\/[\w/-]+\.ts/g;
+    const paths =
+      /\b0\d-[\w-]+\/[\w-]+\.ts|\b(recipes|scripts|shared|test)\/[\w/-]+\.ts/g;
     for (const [path] of text.matchAll(paths)) {
       expect(existsSync(join(root, path)), path).toBe(true);
     }
