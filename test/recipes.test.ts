@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, inject } from "vitest";
 import { callManagement } from "../scripts/lib/management.ts";
 import { type Program, root } from "../scripts/lib/program.ts";
-import { freePort } from "../scripts/lib/rabbitmq-node.ts";
+import { freePort } from "./lib/ports.ts";
 import { vhostOf } from "./lib/broker.ts";
 import { fails, test } from "./lib/lesson-test.ts";
 
