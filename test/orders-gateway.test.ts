@@ -231,7 +231,7 @@ describe.concurrent("a message", () => {
     ];
     const all = [...bad, notUTF8, badPhone];
     // A number may be any text. It is sent, but drives no terminal.
-    const odd = eventOf("\x1b[31m\x07\r\n\u009b");
+    const odd = { ...eventOf("\x1b[31m\x07\r\n\u009b"), id: "odd" };
     await onChannel(virtualHost, async (channel) => {
       for (const content of all) channel.publish("orders", "", content);
       channel.publish("orders", "", Buffer.from(JSON.stringify(odd)));

@@ -49,7 +49,7 @@ export const ordersOf = (count: number, prefix = ""): Order[] =>
 /** The numbers in orders, as {@linkcode sentBy} returns them. */
 export const phonesIn = (orders: Order[]) => orders.map(({ phone }) => phone).sort();
 
-/** The command that runs a program of orders/, in this or another copy of the folder. */
+/** The command that runs a program of orders/ on a runtime. */
 export function commandOf(runtime: Runtime, script: string, folder = root): string[] {
   // SQLite writes files.
   const permission = runtime === "deno" ? ["--allow-write"] : [];
@@ -72,7 +72,7 @@ export class Service {
 
   constructor(program: Program) {
     this.program = program;
-    this.url = `${program.stdout[0]?.split(" ").at(-1)}/orders`;
+    this.url = `${program.stdout.at(-1)?.split(" ").at(-1)}/orders`;
   }
 
   /** Sends an order, or any other text, perhaps with an Idempotency-Key. */
@@ -141,7 +141,12 @@ export class OrderSystem {
 
   /** Starts a program of orders/. */
   start(script: string, env: Record<string, string> = {}, ...args: string[]): Program {
-    return this.run(commandOf(this.#runtime, script).concat(args), env);
+    return this.run([...this.commandOf(script), ...args], env);
+  }
+
+  /** The command that runs a program of orders/, in this or another copy of the folder. */
+  commandOf(script: string, folder = root): string[] {
+    return commandOf(this.#runtime, script, folder);
   }
 
   /** Runs a command in the environment of the programs. It is killed after the test. */
@@ -153,8 +158,8 @@ export class OrderSystem {
 
   /** Starts a service, and waits until it takes orders. */
   async service(env: Record<string, string> = {}): Promise<Service> {
-    const PORT = String(await freePort());
-    const program = this.start("order-service.ts", { PORT, ...env });
+    const PORT = env.PORT ?? String(await freePort());
+    const program = this.start("order-service.ts", { ...env, PORT });
     await program.prints(`[*] Listening on http://localhost:${PORT}`);
     return new Service(program);
   }
