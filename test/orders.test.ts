@@ -83,6 +83,7 @@ onEachRuntime("orders", (test) => {
       quantity: it,
     }));
     await refuses(400, /quantity/, ...bad);
+    await refuses(400, /phone/, { ...ORDER, phone: "\x1b[31m" });
     await refuses(409, /./, { ...ORDER, item: "car" }, {
       ...ORDER,
       quantity: 1_000_001,

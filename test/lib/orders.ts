@@ -88,15 +88,15 @@ export class Service {
     return { status: response.status, headers: response.headers, body, time };
   }
 
-  /** Sends orders, ten at a time. Each must be accepted within a second. */
-  async sells(orders: Order[]): Promise<void> {
-    for (let i = 0; i < orders.length; i += 10) {
-      const group = orders.slice(i, i + 10).map((order) => this.order(order));
-      for (const { status, time, body } of await Promise.all(group)) {
-        expect({ status, body }).toMatchObject({ status: 201 });
-        expect(time, "milliseconds to the 201").toBeLessThan(1000);
-      }
+  /** Sends orders, which must all be accepted. Returns the longest time, in milliseconds. */
+  async sells(orders: Order[]): Promise<number> {
+    let longest = 0;
+    for (const order of orders) {
+      const { status, time, body } = await this.order(order);
+      expect({ status, body }).toMatchObject({ status: 201 });
+      longest = Math.max(longest, time);
     }
+    return longest;
   }
 }
 
