@@ -1,66 +1,60 @@
 /** The answers to HTTP requests. */
+import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { isDatabaseError } from "./database.ts";
-import { readBody } from "./listen.ts";
 import { InvalidOrder, parseOrder } from "./order.ts";
 import { KeyReused, SoldOut, type Store } from "./store.ts";
 
-/** The longest request, in bytes. */
-const LIMIT = 65_536;
-
 export type Answer = { status: number; body: string; headers?: Record<string, string> };
 
-/** Answers a request. @param onEvent is called when an order was placed */
-export async function answer(
-  request: IncomingMessage,
-  store: Store,
-  onEvent: () => void,
-): Promise<Answer> {
+/** The longest body, in bytes. */
+const LIMIT = 65_536;
+
+/** Answers a request. */
+export async function answer(request: IncomingMessage, store: Store): Promise<Answer> {
   try {
-    const body = await readBody(request, LIMIT);
+    const body = await readBody(request);
     const [path = ""] = (request.url ?? "").split("?");
-    if (path === "/orders") return await postOrder(request, body, store, onEvent);
     const [, id] = /^\/orders\/([^/]+)$/.exec(path) ?? [];
-    return id ? getOrder(request, id, store) : problem(404, "There is only /orders");
+    if (id === undefined && path !== "/orders") {
+      return problem(404, "There is only /orders");
+    }
+    const allow = id === undefined ? "POST" : "GET";
+    if (request.method !== allow) {
+      return problem(405, `There is only ${allow}`, { allow });
+    }
+    if (id !== undefined) return getOrder(id, store);
+    if (body.length > LIMIT) return problem(413, "The limit is 64 KiB");
+    // A client that got no answer sends the same order again. By its key, it is known.
+    const key = request.headers["idempotency-key"]?.toString() || null;
+    const order = parseOrder(body, randomUUID());
+    return { status: 201, body: await store.placeOrder(order, key) };
   } catch (error) {
-    return answerToError(error, request);
+    return answerTo(error, request);
   }
 }
 
-async function postOrder(
-  request: IncomingMessage,
-  body: Uint8Array | undefined,
-  store: Store,
-  onEvent: () => void,
-): Promise<Answer> {
-  if (request.method !== "POST") {
-    return problem(405, "There is only POST", { allow: "POST" });
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  let body = Buffer.alloc(0);
+  for await (const chunk of request) {
+    // Clients send everything before they read an answer: it is read on, but not kept.
+    if (body.length <= LIMIT) body = Buffer.concat([body, chunk]);
   }
-  if (!body) return problem(413, "The limit is 64 KiB");
-  const order = parseOrder(body, randomUUID());
-  // A client that got no answer sends the same order again. By the key, it is known.
-  const key = request.headers["idempotency-key"]?.toString() || null;
-  const document = await store.placeOrder(order, key);
-  // It is not awaited: the customer does not wait for RabbitMQ.
-  onEvent();
-  return { status: 201, body: document };
+  return body;
 }
 
-function getOrder(request: IncomingMessage, id: string, store: Store): Answer {
-  if (request.method !== "GET") {
-    return problem(405, "There is only GET", { allow: "GET" });
-  }
+function getOrder(id: string, store: Store): Answer {
   const document = store.findOrder(id);
   if (document === undefined) return problem(404, "There is no such order");
   return { status: 200, body: document };
 }
 
-function answerToError(error: unknown, request: IncomingMessage): Answer {
+function answerTo(error: unknown, request: IncomingMessage): Answer {
   if (error instanceof InvalidOrder) return problem(400, error.message);
   if (error instanceof SoldOut) return problem(409, error.message);
   if (error instanceof KeyReused) return problem(422, error.message);
-  // Nothing was sold. With its key, the client may try again after a second.
+  // Nothing was sold. The client may try again, after a second.
   if (isDatabaseError(error)) {
     return problem(503, "The database is not available", { "retry-after": "1" });
   }
@@ -69,10 +63,6 @@ function answerToError(error: unknown, request: IncomingMessage): Answer {
   return problem(500, "Internal error");
 }
 
-function problem(
-  status: number,
-  error: string,
-  headers: Record<string, string> = {},
-): Answer {
+function problem(status: number, error: string, headers = {}): Answer {
   return { status, body: JSON.stringify({ error }), headers };
 }
