@@ -80,7 +80,7 @@ describe.concurrent("a setting", () => {
       endsWithOneLine(system.start(script, { PORT: port }), /PORT/)
     );
     for (const script of ["order-service.ts", "gateway.ts"]) {
-      const taken = new RegExp(`${PORT}.*in use|in use.*${PORT}`, "i");
+      const taken = new RegExp(`${PORT} \\(EADDRINUSE\\).* PORT `);
       endings.push(endsWithOneLine(system.start(script, { PORT }), taken));
     }
     await Promise.all(endings);
@@ -130,8 +130,9 @@ async function createUser(password: string) {
   return {
     name,
     setPassword: (to: string) => put(`users/${name}`, { password: to, tags: "" }),
-    permit(url: string) {
-      const all = { configure: ".*", write: ".*", read: ".*" };
+    /** Lets the user do everything in a virtual host, or with "^$" nothing. */
+    permit(url: string, pattern = ".*") {
+      const all = { configure: pattern, write: pattern, read: pattern };
       return put(`permissions/${vhostOf(url)}/${name}`, all);
     },
     remove: () => callManagement(inject("broker"), "DELETE", `users/${name}`),
@@ -159,7 +160,16 @@ const refusals: Refusal[] = [
     (url) => vhost("DELETE", url),
     (url, user) => vhost("PUT", url).then(() => user.permit(url)),
   ],
-  ["no permission", async () => {}, (url, user) => user.permit(url)],
+  [
+    "no permission to declare anything",
+    (url, user) => user.permit(url, "^$"),
+    (url, user) => user.permit(url),
+  ],
+  [
+    "no permission in the virtual host",
+    async () => {},
+    (url, user) => user.permit(url),
+  ],
   [
     "a queue with other settings",
     async (url, user) => {
