@@ -23,9 +23,9 @@ export function readEnvironment(defaultPort = 8080) {
 
   function address(name: string, protocol: RegExp, otherwise: string): URL {
     const text = variables[name] || otherwise;
-    // Unless it is encoded, a / # or ? in a password ends the host, and an @ follows.
-    const isWhole = URL.canParse(text) && !/\/\/.*([/?#].*@|,\s*\w+:\/\/)/.test(text);
-    if (isWhole && protocol.test(text)) return new URL(text);
+    // In a password, a / # or ? that is not encoded ends the host, and an @ follows.
+    const isWrong = /\/\/.*([/?#].*@|,\s*\w+:\/\/)|%(?![0-9a-f]{2})/i.test(text);
+    if (!isWrong && protocol.test(text) && URL.canParse(text)) return new URL(text);
     // It is not shown: a part of it may be a password.
     return end(
       `${name} must be one address like ${otherwise}. In a user name and a password, ` +

@@ -14,7 +14,8 @@ export async function declareAll(channel: Channel): Promise<void> {
     // Dead letters wait here for somebody to look at them: see replay.ts.
     await channel.assertQueue(`${name}.dead`, quorum());
     // A message that expires here goes back to the subscriber. The delay comes with the
-    // message, because the settings of a queue cannot be changed.
+    // message, because the settings of a queue cannot be changed. (Only the first message
+    // expires: a shorter delay waits for the longer ones before it.)
     await channel.assertQueue(`${name}.retry`, quorum(name));
     // If the process dies 21 times with a message, that message becomes a dead letter.
     const limit = { "x-delivery-limit": 20 };
