@@ -4,7 +4,7 @@ import { request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import type { RabbitMQNode } from "../scripts/lib/rabbitmq-node.ts";
-import { messagesIn, onChannel, proxyTo, SETTLING } from "./lib/broker.ts";
+import { onChannel, proxyTo, SETTLING } from "./lib/broker.ts";
 import { withOwnNode } from "./lib/lesson-test.ts";
 import * as orders from "./lib/orders.ts";
 import {
@@ -15,6 +15,7 @@ import {
   ordersOf,
   type OrderSystem,
   phonesIn,
+  readyIn,
   sentBy,
   test as onSharedBroker,
   withOrders,
@@ -123,7 +124,7 @@ withOwnNode("the broker", {}, (base, node) => {
     await system.subscriber("sms");
     const all = [...ordersOf(10), ...ordersOf(5, "late ")];
     await becomes(() => [...new Set(gateway.sent)].sort(), phonesIn(all), 30);
-    await becomes(() => messagesIn(virtualHost, "sms"), 0);
+    await becomes(() => readyIn(virtualHost, "sms"), 0);
     const keys = new Set(gateway.attempts.map(({ key }) => key));
     expect(keys.size, "keys: one for each order").toBe(15);
   });
@@ -149,7 +150,7 @@ withOwnNode("the broker", {}, (base, node) => {
     } finally {
       node().unfreeze();
     }
-    await becomes(() => messagesIn(virtualHost, "sms"), 5);
+    await becomes(() => readyIn(virtualHost, "sms"), 5);
     await becomes(() => system.sql("orders.db", "SELECT * FROM outbox"), []);
   });
 });
@@ -160,7 +161,7 @@ describe("in the broker", () => {
   test("all queues are deleted: the service declares them again; no order is refused, and no event that is in the outbox is lost", async ({ system, virtualHost }) => {
     const service = await system.service();
     await service.sells(ordersOf(1));
-    await becomes(() => messagesIn(virtualHost, "sms"), 1);
+    await becomes(() => readyIn(virtualHost, "sms"), 1);
     await onChannel(virtualHost, async (channel) => {
       for (const name of QUEUES) await channel.deleteQueue(name);
     });
@@ -213,7 +214,7 @@ describe("in the broker", () => {
     });
     await becomes(() => gateway.attempts.length > 2, true);
     gateway.behave = () => 422;
-    await becomes(() => messagesIn(virtualHost, "sms.dead").catch(() => 0), 1);
-    expect(await messagesIn(virtualHost, "sms")).toBe(0);
+    await becomes(() => readyIn(virtualHost, "sms.dead"), 1);
+    expect(await readyIn(virtualHost, "sms")).toBe(0);
   });
 });

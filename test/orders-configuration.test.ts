@@ -54,9 +54,13 @@ describe.concurrent("a setting", () => {
     symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
     const project = { type: "module", dependencies: { amqplib: "2" } };
     writeFileSync(join(copy, "package.json"), JSON.stringify(project));
-    const env = { AMQP_URL: "", DATA: "", PORT: String(await freePort()) };
-    const start = ([script, ...args]: readonly string[]) =>
-      system.run([...system.commandOf(script ?? "", copy), ...args], env);
+    const PORT = String(await freePort());
+    function start([script = "", ...args]: readonly string[]): Program {
+      const unset = ["env", "-u", "AMQP_URL", "-u", "DATA"];
+      return system.run([...unset, ...system.commandOf(script, copy), ...args], {
+        PORT,
+      });
+    }
 
     for (const text of ["AMQP_URI=amqp://me:secret@127.0.0.1\n", "", "AMQP_URL=\n"]) {
       writeFileSync(join(copy, ".env"), text);

@@ -5,9 +5,17 @@ import { join } from "node:path";
 import { describe, expect, inject } from "vitest";
 import { callManagement } from "../scripts/lib/management.ts";
 import { freePort } from "../scripts/lib/rabbitmq-node.ts";
-import { messagesIn, vhostOf } from "./lib/broker.ts";
+import { vhostOf } from "./lib/broker.ts";
 import * as orders from "./lib/orders.ts";
-import { becomes, ordersOf, phonesIn, sentBy, Service, test } from "./lib/orders.ts";
+import {
+  becomes,
+  ordersOf,
+  phonesIn,
+  readyIn,
+  sentBy,
+  Service,
+  test,
+} from "./lib/orders.ts";
 
 const UNAVAILABLE = { status: 503, body: { error: expect.any(String) } };
 const CANNOT_WRITE = expect.stringMatching(/^\[!\] The database cannot write: /);
@@ -53,7 +61,7 @@ describe.concurrent("the database", () => {
     // Now it can publish, but not delete what it has published.
     await callManagement(broker, "PUT", path);
     await service.program.warns(/^\[!\] The database cannot write/);
-    expect(await messagesIn(virtualHost, "sms")).toBeGreaterThanOrEqual(10);
+    expect(await readyIn(virtualHost, "sms")).toBeGreaterThanOrEqual(10);
     await release();
     await becomes(() => system.sql("orders.db", "SELECT * FROM outbox"), []);
     await service.sells(ordersOf(1, "then "));

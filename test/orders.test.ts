@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { request } from "node:http";
 import { expect } from "vitest";
-import { messagesIn, onChannel } from "./lib/broker.ts";
+import { onChannel } from "./lib/broker.ts";
 import * as orders from "./lib/orders.ts";
 import {
   becomes,
@@ -10,6 +10,7 @@ import {
   onEachRuntime,
   ordersOf,
   phonesIn,
+  readyIn,
   sentBy,
 } from "./lib/orders.ts";
 
@@ -49,7 +50,7 @@ onEachRuntime("orders", (test) => {
     const gateway = await system.gateway();
     const service = await system.service();
     await service.sells(ordersOf(3));
-    await becomes(() => messagesIn(virtualHost, "sms"), 3);
+    await becomes(() => readyIn(virtualHost, "sms"), 3);
     await system.subscriber("sms");
     const coupon = await system.subscriber("coupon");
     await becomes(() => sentBy(gateway), phonesIn(ordersOf(3)));
@@ -59,7 +60,7 @@ onEachRuntime("orders", (test) => {
   test("an event is persistent, says that it is JSON, and carries the order's id", async ({ system, virtualHost }) => {
     const service = await system.service();
     const { body } = await service.order(ORDER);
-    await becomes(() => messagesIn(virtualHost, "sms"), 1);
+    await becomes(() => readyIn(virtualHost, "sms"), 1);
     const event = await onChannel(virtualHost, (channel) => channel.get("sms"));
     const properties = { contentType: "application/json", deliveryMode: 2 };
     expect(event).toMatchObject({ properties: { ...properties, messageId: body.id } });
@@ -210,7 +211,7 @@ onEachRuntime("orders", (test) => {
     expect(service.program.stderr).toEqual([]);
     // Its event is published now, or by the next one.
     await system.service();
-    await becomes(() => messagesIn(virtualHost, "sms"), 2);
+    await becomes(() => readyIn(virtualHost, "sms"), 2);
   });
 
   test("Ctrl-C of the service while a request never ends: it ends with 0 within 6 s", async ({ system }) => {
@@ -229,17 +230,17 @@ onEachRuntime("orders", (test) => {
     const gateway = await system.standIn(() => answered);
     const service = await system.service();
     await service.sells(ordersOf(15));
-    await becomes(() => messagesIn(virtualHost, "sms"), 15);
+    await becomes(() => readyIn(virtualHost, "sms"), 15);
     const sms = await system.subscriber("sms");
     await becomes(() => gateway.attempts.length, 10);
     sms.signal("SIGINT");
     // The five others are ready again as soon as its consumer is cancelled.
-    await becomes(() => messagesIn(virtualHost, "sms"), 5);
+    await becomes(() => readyIn(virtualHost, "sms"), 5);
     answer(200);
     await sms.exits(0, 16);
     expect(sms.stderr).toEqual([]);
     expect(gateway.sent.length).toBe(10);
-    expect(await messagesIn(virtualHost, "sms")).toBe(5);
+    expect(await readyIn(virtualHost, "sms")).toBe(5);
 
     await system.subscriber("sms");
     await becomes(() => gateway.sent.sort(), phonesIn(ordersOf(15)));

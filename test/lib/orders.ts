@@ -9,6 +9,7 @@ import { describe, expect, vi } from "vitest";
 import { temporaryFolder } from "../../scripts/lib/clean-up.ts";
 import { Program, root, type Runtime, runtimes } from "../../scripts/lib/program.ts";
 import { freePort } from "../../scripts/lib/rabbitmq-node.ts";
+import { onChannel } from "./broker.ts";
 import { type LessonTest, test as lessonTest } from "./lesson-test.ts";
 import { runtimesToTest } from "./runtimes.ts";
 
@@ -281,6 +282,15 @@ export const couponsOf = (program: Program) =>
 
 function matchesIn({ stdout }: Program, pattern: RegExp): string[] {
   return stdout.flatMap((line) => pattern.exec(line)?.[1] ?? []).sort();
+}
+
+/** Counts the ready messages in a queue. Undefined: there is no such queue yet. */
+export function readyIn(url: string, queue: string): Promise<number | undefined> {
+  const count = onChannel(url, async (channel) => {
+    channel.on("error", () => {}); // Otherwise it would be thrown.
+    return (await channel.checkQueue(queue)).messageCount;
+  });
+  return count.catch(() => undefined);
 }
 
 /** Waits until a value is as expected. Fails with the difference after some seconds. */
