@@ -1,39 +1,20 @@
-/** RabbitMQ is away, silent or emptied under orders/: sales go on, and everyone is told. */
-import { Buffer } from "node:buffer";
+/** RabbitMQ is away or silent under orders/: sales go on, and everyone is told later. */
 import { request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect } from "vitest";
+import { expect } from "vitest";
 import type { RabbitMQNode } from "../scripts/lib/rabbitmq-node.ts";
-import { onChannel, proxyTo, SETTLING } from "./lib/broker.ts";
+import { proxyTo, SETTLING } from "./lib/broker.ts";
 import { withOwnNode } from "./lib/lesson-test.ts";
-import * as orders from "./lib/orders.ts";
 import {
   becomes,
   isLong,
   kill,
-  type Order,
   ordersOf,
-  type OrderSystem,
   phonesIn,
   readyIn,
-  sentBy,
-  test as onSharedBroker,
+  startTelling,
   withOrders,
 } from "./lib/orders.ts";
-
-const QUEUES = ["sms", "coupon"].flatMap((it) => [it, `${it}.retry`, `${it}.dead`]);
-
-/** Starts everything but the service, and returns a function that waits until all are told. */
-async function startTelling(system: OrderSystem) {
-  const gateway = await system.gateway();
-  await system.subscriber("sms");
-  const coupon = await system.subscriber("coupon");
-  return async (all: Order[], seconds = 30) => {
-    await becomes(() => sentBy(gateway), phonesIn(all), seconds);
-    await becomes(() => orders.couponsOf(coupon), phonesIn(all), seconds);
-    await becomes(() => system.sql("orders.db", "SELECT * FROM outbox"), []);
-  };
-}
 
 type Away = [
   how: string,
@@ -101,6 +82,28 @@ withOwnNode("the broker", {}, (base, node) => {
     await areTold([...ordersOf(50, "first "), ...ordersOf(50, "then ")]);
   });
 
+  test("is stopped at Ctrl-C: service and subscribers end with 0 at once, and without a word but that it is away", async ({ system }) => {
+    const service = await system.service();
+    const programs = [
+      service.program,
+      await system.subscriber("sms"),
+      await system.subscriber("coupon"),
+    ];
+    await node().pause();
+    try {
+      const away = /^\[!\] RabbitMQ is away: /;
+      await Promise.all(programs.map((program) => program.warns(away)));
+      for (const program of programs) program.signal("SIGINT");
+      await Promise.all(programs.map((program) => program.exits(0, 6)));
+      // With the words of a closing broker, and those of none.
+      for (const { stderr } of programs) {
+        expect(stderr.filter((line) => !away.test(line))).toEqual([]);
+      }
+    } finally {
+      await node().start();
+    }
+  });
+
   test("is frozen at Ctrl-C: the service ends with 0 within 6 s, a subscriber with ten SMS within 16 s; what they had begun comes again, and the key absorbs it", async ({ system, virtualHost }) => {
     let answer = (_: number) => {};
     const answered = new Promise<number>((resolve) => answer = resolve);
@@ -152,69 +155,5 @@ withOwnNode("the broker", {}, (base, node) => {
     }
     await becomes(() => readyIn(virtualHost, "sms"), 5);
     await becomes(() => system.sql("orders.db", "SELECT * FROM outbox"), []);
-  });
-});
-
-describe("in the broker", () => {
-  const test = onSharedBroker;
-
-  test("all queues are deleted: the service declares them again; no order is refused, and no event that is in the outbox is lost", async ({ system, virtualHost }) => {
-    const service = await system.service();
-    await service.sells(ordersOf(1));
-    await becomes(() => readyIn(virtualHost, "sms"), 1);
-    await onChannel(virtualHost, async (channel) => {
-      for (const name of QUEUES) await channel.deleteQueue(name);
-    });
-    await service.sells(ordersOf(20, "then "));
-    const areTold = await startTelling(system);
-    await areTold(ordersOf(20, "then "));
-  });
-
-  test("all queues are deleted under running subscribers: they go on", async ({ system, virtualHost }) => {
-    const areTold = await startTelling(system);
-    const service = await system.service();
-    await service.sells(ordersOf(1));
-    await areTold(ordersOf(1));
-    await onChannel(virtualHost, async (channel) => {
-      for (const name of QUEUES) await channel.deleteQueue(name);
-    });
-    // With a queue missing, an event is lost for it: the page says so.
-    const consumers = (name: string) =>
-      onChannel(
-        virtualHost,
-        async (channel) => (await channel.checkQueue(name)).consumerCount,
-      )
-        .catch(() => 0);
-    await becomes(() => Promise.all(["sms", "coupon"].map(consumers)), [1, 1]);
-    await service.sells(ordersOf(20, "then "));
-    await areTold([...ordersOf(1), ...ordersOf(20, "then ")]);
-  });
-
-  test("the exchange is deleted: it is declared again; no order is refused, and everyone is told", async ({ system, virtualHost }) => {
-    const areTold = await startTelling(system);
-    const service = await system.service();
-    await service.sells(ordersOf(1));
-    await areTold(ordersOf(1));
-    await onChannel(virtualHost, (channel) => channel.deleteExchange("orders"));
-    await service.sells(ordersOf(20, "then "));
-    await areTold([...ordersOf(1), ...ordersOf(20, "then ")]);
-  });
-
-  test("the queues for trying later and for dead letters are deleted: no message is lost", async ({ system, virtualHost }) => {
-    system.env.RETRY_DELAY = "500";
-    const gateway = await system.standIn(() => 500);
-    await system.subscriber("sms");
-    await onChannel(virtualHost, async (channel) => {
-      for (const name of QUEUES) {
-        if (name.includes(".")) await channel.deleteQueue(name);
-      }
-      const event = { id: "1", item: "book", quantity: 1, phone: "+1" };
-      channel.sendToQueue("sms", Buffer.from(JSON.stringify(event)));
-      await channel.waitForConfirms();
-    });
-    await becomes(() => gateway.attempts.length > 2, true);
-    gateway.behave = () => 422;
-    await becomes(() => readyIn(virtualHost, "sms.dead"), 1);
-    expect(await readyIn(virtualHost, "sms")).toBe(0);
   });
 });

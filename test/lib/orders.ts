@@ -284,14 +284,30 @@ function matchesIn({ stdout }: Program, pattern: RegExp): string[] {
   return stdout.flatMap((line) => pattern.exec(line)?.[1] ?? []).sort();
 }
 
-/** Counts the ready messages in a queue. Undefined: there is no such queue yet. */
-export function readyIn(url: string, queue: string): Promise<number | undefined> {
-  const count = onChannel(url, async (channel) => {
-    channel.on("error", () => {}); // Otherwise it would be thrown.
-    return (await channel.checkQueue(queue)).messageCount;
-  });
-  return count.catch(() => undefined);
+/** Starts everything but the service, and returns a function that waits until all are told. */
+export async function startTelling(system: OrderSystem) {
+  const gateway = await system.gateway();
+  await system.subscriber("sms");
+  const coupon = await system.subscriber("coupon");
+  return async (all: Order[], seconds = 30) => {
+    await becomes(() => sentBy(gateway), phonesIn(all), seconds);
+    await becomes(() => couponsOf(coupon), phonesIn(all), seconds);
+    await becomes(() => system.sql("orders.db", "SELECT * FROM outbox"), []);
+  };
 }
+
+/** Counts the messages and consumers of a queue. Undefined: there is no such queue yet. */
+export function stateOf(url: string, queue: string) {
+  const state = onChannel(url, async (channel) => {
+    channel.on("error", () => {}); // Otherwise it would be thrown.
+    return await channel.checkQueue(queue);
+  });
+  return state.catch(() => undefined);
+}
+
+/** Counts the ready messages in a queue. Undefined: there is no such queue yet. */
+export const readyIn = async (url: string, queue: string) =>
+  (await stateOf(url, queue))?.messageCount;
 
 /** Waits until a value is as expected. Fails with the difference after some seconds. */
 export function becomes<T>(
