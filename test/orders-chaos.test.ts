@@ -9,8 +9,8 @@ import { becomes, isLong, kill, readyIn, sentBy, withOrders } from "./lib/orders
 
 /** For how long the killing goes on, in seconds, and for how many orders at least. */
 const SECONDS = isLong ? 60 : 10;
-const ORDERS = 5 * SECONDS;
-const CUSTOMERS = 4;
+const ORDERS = 10 * SECONDS;
+const CUSTOMERS = 8;
 /** How long anything lives, in milliseconds. */
 const lifetime = () => 500 + Math.random() * 2000;
 
@@ -33,9 +33,11 @@ withOwnNode("chaos", {}, (base, node) => {
 
     async function killAgainAndAgain(index: number, script: string): Promise<void> {
       while (!isOver()) {
+        const program = running[index];
+        // A service that never came to listen would sell nothing.
+        if (index === 0) await program?.prints(/^\[\*\] Listening/);
         await sleep(lifetime());
         kills.push(script);
-        const program = running[index];
         if (program) await kill(program);
         running[index] = system.start(script, { PORT });
       }
