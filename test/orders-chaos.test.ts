@@ -17,7 +17,7 @@ const lifetime = () => 500 + Math.random() * 2000;
 withOwnNode("chaos", {}, (base, node) => {
   const test = withOrders(base);
 
-  test("service, subscribers and broker are killed (-9) at random under load: each 201 is one order, one SMS and one coupon, and the stock is exact", async ({ system, virtualHost }) => {
+  test("service, subscribers and broker are killed (-9) at random under load: each 201 is one order, one SMS and one coupon, and the stock is exact", async ({ system, virtualHost, signal: aborted }) => {
     const gateway = await system.gateway();
     const PORT = String(await freePort());
     const url = `http://localhost:${PORT}/orders`;
@@ -27,7 +27,10 @@ withOwnNode("chaos", {}, (base, node) => {
     await running[2]?.prints(/Waiting/);
     await sleep(SETTLING);
     const end = performance.now() + SECONDS * 1000;
-    const isOver = () => performance.now() > end && accepted.length >= ORDERS;
+    let hasFailed = false;
+    const isOver = () =>
+      hasFailed || aborted.aborted ||
+      performance.now() > end && accepted.length >= ORDERS;
     const accepted: { id: string; phone: string; quantity: number }[] = [];
     const kills: string[] = [];
 
@@ -35,7 +38,7 @@ withOwnNode("chaos", {}, (base, node) => {
       while (!isOver()) {
         const program = running[index];
         // A service that never came to listen would sell nothing.
-        if (index === 0) await program?.prints(/^\[\*\] Listening/);
+        if (index === 0) await program?.prints(/^\[\*\] Listening/, 1, 60);
         await sleep(lifetime());
         kills.push(script);
         if (program) await kill(program);
@@ -56,7 +59,7 @@ withOwnNode("chaos", {}, (base, node) => {
       const quantity = 1 + Math.floor(Math.random() * 3);
       const body = JSON.stringify({ item: "book", quantity, phone: `${number}-1` });
       const headers = { "idempotency-key": number };
-      for (;;) {
+      while (!hasFailed && !aborted.aborted) {
         const signal = AbortSignal.timeout(10_000);
         const response = await fetch(url, { method: "POST", body, headers, signal })
           .catch(() => undefined);
@@ -76,7 +79,10 @@ withOwnNode("chaos", {}, (base, node) => {
       (_, i) => orderAgainAndAgain(i),
     );
     const killers = programs.map((script, index) => killAgainAndAgain(index, script));
-    await Promise.all([...customers, ...killers, killBroker()]);
+    const loops = [...customers, ...killers, killBroker()];
+    for (const loop of loops) loop.catch(() => hasFailed = true);
+    await Promise.allSettled(loops); // Whatever happens, none goes on.
+    await Promise.all(loops);
     console.log(`${kills.length} kills, ${accepted.length} orders`);
 
     const phones = accepted.map(({ phone }) => phone).sort();
