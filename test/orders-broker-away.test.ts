@@ -2,7 +2,7 @@
 import { request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
-import type { RabbitMQNode } from "../scripts/lib/rabbitmq-node.ts";
+import type { TestNode } from "./lib/test-node.ts";
 import { proxyTo, SETTLING } from "./lib/broker.ts";
 import { withOwnNode } from "./lib/lesson-test.ts";
 import {
@@ -18,8 +18,8 @@ import {
 
 type Away = [
   how: string,
-  leave: (node: RabbitMQNode) => unknown,
-  comeBack: (node: RabbitMQNode) => unknown,
+  leave: (node: TestNode) => unknown,
+  comeBack: (node: TestNode) => unknown,
 ];
 
 const ways: Away[] = [

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import type { Program } from "../scripts/lib/program.ts";
-import { freePort } from "../scripts/lib/rabbitmq-node.ts";
+import { freePort } from "./lib/ports.ts";
 import { SETTLING } from "./lib/broker.ts";
 import { withOwnNode } from "./lib/lesson-test.ts";
 import { becomes, isLong, kill, readyIn, sentBy, withOrders } from "./lib/orders.ts";

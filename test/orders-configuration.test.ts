@@ -7,7 +7,7 @@ import { describe, expect, inject } from "vitest";
 import { callManagement } from "../scripts/lib/management.ts";
 import type { Program } from "../scripts/lib/program.ts";
 import { root } from "../scripts/lib/program.ts";
-import { freePort } from "../scripts/lib/rabbitmq-node.ts";
+import { freePort } from "./lib/ports.ts";
 import { onChannel, vhostOf } from "./lib/broker.ts";
 import * as orders from "./lib/orders.ts";
 import { becomes, ordersOf, phonesIn, sentBy, test } from "./lib/orders.ts";

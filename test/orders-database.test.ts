@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { describe, expect, inject } from "vitest";
 import { callManagement } from "../scripts/lib/management.ts";
-import { freePort } from "../scripts/lib/rabbitmq-node.ts";
+import { freePort } from "./lib/ports.ts";
 import { vhostOf } from "./lib/broker.ts";
 import * as orders from "./lib/orders.ts";
 import {

@@ -8,7 +8,7 @@ import { text } from "node:stream/consumers";
 import { describe, expect, vi } from "vitest";
 import { temporaryFolder } from "../../scripts/lib/clean-up.ts";
 import { Program, root, type Runtime, runtimes } from "../../scripts/lib/program.ts";
-import { freePort } from "../../scripts/lib/rabbitmq-node.ts";
+import { freePort } from "./ports.ts";
 import { onChannel } from "./broker.ts";
 import { type LessonTest, test as lessonTest } from "./lesson-test.ts";
 import { runtimesToTest } from "./runtimes.ts";
