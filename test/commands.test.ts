@@ -144,11 +144,11 @@ whereInstalled("npm run broker", () => {
     port = await freePort();
     env = { AMQP_URL: `amqp://guest:secret@localhost:${port}` };
     broker = runBroker(port);
-    await expect.poll(() => processesOf(`-${port}@`).join()).toMatch(/beam/);
   });
   afterAll(() => broker.signal("SIGKILL"));
 
   test("Ctrl-C ends it while it starts", async () => {
+    await expect.poll(() => processesOf(`-${port}@`).join()).toMatch(/beam/);
     expect(await broker.stop()).toBe(0);
     expect(broker.stdout).toEqual(["Starting RabbitMQ ..."]);
     await noProcessOf(`-${port}@`);
