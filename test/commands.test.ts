@@ -6,7 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "../scripts/lib/clean-up.ts";
-import { startNode } from "../scripts/lib/cluster.ts";
+import { startCluster } from "../scripts/lib/cluster.ts";
 import { accepts } from "../scripts/lib/ports.ts";
 import { Program, root, runtimes } from "../scripts/lib/program.ts";
 import { messagesIn } from "./lib/broker.ts";
@@ -126,7 +126,7 @@ whereInstalled("where RabbitMQ is installed", (programs) => {
     writeFileSync(cookie, "SECRET", { mode: 0o644 });
     mkdirSync(join(folder, `${port}`));
     writeFileSync(join(folder, `${port}`, "version"), "99.0");
-    await expect(startNode({ programs, folder, port })).rejects.toThrow(
+    await expect(startCluster({ programs, folder, port }, 1)).rejects.toThrow(
       /^RabbitMQ did not start\. The data in \S+ is from RabbitMQ 99\.0, not from [34]\.\d+\./,
     );
     expect(statSync(cookie).mode & 0o777).toBe(0o400);
@@ -136,22 +136,24 @@ whereInstalled("where RabbitMQ is installed", (programs) => {
 whereInstalled("npm run broker", () => {
   // One broker for all of these tests, in their order: starting it takes long.
   let port = 0;
+  let data = ""; // This folder is in the environment of each of its processes.
   let broker: Program;
   let env: Record<string, string> = {};
   const control = (...words: string[]) => run("scripts/ctl.ts", words, env);
   const second = () => failure("scripts/broker.ts", ["--port", `${port}`]);
   beforeAll(async () => {
     port = await freePort();
+    data = join(root, `.rabbitmq/${port}/`);
     env = { AMQP_URL: `amqp://guest:secret@localhost:${port}` };
     broker = runBroker(port);
   });
   afterAll(() => broker.signal("SIGKILL"));
 
   test("Ctrl-C ends it while it starts", async () => {
-    await expect.poll(() => processesOf(`-${port}@`).join()).toMatch(/beam/);
+    await expect.poll(() => processesOf(data).join()).toMatch(/beam/);
     expect(await broker.stop()).toBe(0);
     expect(broker.stdout).toEqual(["Starting RabbitMQ ..."]);
-    await noProcessOf(`-${port}@`);
+    await noProcessOf(data);
   });
 
   test("it says how to use it, and has a management UI", async () => {
@@ -180,7 +182,7 @@ whereInstalled("npm run broker", () => {
   test("Ctrl-C stops it, with all its processes; ctl then says that it is not running", async () => {
     await run("01-hello/send.ts", ["kept"], env).exits(0);
     expect(await broker.stop()).toBe(0);
-    expect(processesOf(`-${port}@`)).toEqual([]);
+    expect(processesOf(data)).toEqual([]);
     const idle = await failure("scripts/ctl.ts", ["list_queues"], env);
     expect(idle).toMatch(/^\[!\] npm run broker is not running at amqp:\S+:\d+\./);
   });
@@ -193,7 +195,7 @@ whereInstalled("npm run broker", () => {
 
   test("killed (-9), it leaves no process behind", async () => {
     broker.signal("SIGKILL");
-    await noProcessOf(`-${port}@`);
+    await noProcessOf(data);
   });
 });
 
@@ -206,7 +208,7 @@ whereInstalled("npm run broker -- --nodes 3", () => {
   beforeAll(async () => {
     port = await freePort(3);
     urls = [0, 1, 2].map((i) => `amqp://localhost:${port + i}`);
-    nodes = [0, 1, 2].map((i) => `-${port + i}@`);
+    nodes = [0, 1, 2].map((i) => join(root, `.rabbitmq/cluster-${port}/${port + i}/`));
     broker = runBroker(port, "--nodes", "3");
     await broker.prints("To stop it, press CTRL+C", 1, 120);
   });
