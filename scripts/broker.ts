@@ -91,14 +91,14 @@ async function checkPorts(): Promise<void> {
   const all = ports.flatMap((amqp) => Object.values(portsOf(amqp)));
   for (const used of all) {
     if (!await accepts(used) && !await accepts(used, "::1")) continue;
-    const what = ports.includes(used) ? await identify(used) : nameless(used);
+    const what = await identify(used) ?? `Another program uses port ${used}.`;
     const free = port > 34_000 ? 5772 : port + 100;
     end(`${what} To run one beside it: ${command} ${free}`);
   }
 }
 
 /** Says which broker is on a port, if it is one, and how the lessons can use it. */
-async function identify(port: number): Promise<string> {
+async function identify(port: number): Promise<string | undefined> {
   const url = `amqp://localhost:${port}`;
   try {
     const connection = await connect(url, { timeout: 3000 });
@@ -108,12 +108,8 @@ async function identify(port: number): Promise<string> {
     return `${product} ${version} is running on port ${port}: the lessons can use it${how}. ` +
       "If it is a service, sudo systemctl stop rabbitmq-server stops it.";
   } catch (error) {
-    if (!String(error).includes("ACCESS_REFUSED")) return nameless(port);
+    if (!String(error).includes("ACCESS_REFUSED")) return undefined;
     return `RabbitMQ is running on port ${port}, but refuses the user guest: ` +
       "the lessons can use it if AMQP_URL has a user and password.";
   }
-}
-
-function nameless(port: number): string {
-  return `Another program uses port ${port}.`;
 }

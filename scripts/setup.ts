@@ -41,7 +41,9 @@ if (programs) {
 
 /** Installs RabbitMQ with the first package manager that is there. */
 function install(): void {
-  const manager = Object.keys(managers).find(isProgram);
+  const manager = Object.keys(managers).find((name) =>
+    spawnSync(name, ["--version"]).error === undefined
+  );
   if (!manager) {
     end(
       "Found no apt-get, dnf or brew to install RabbitMQ with. You can:",
@@ -56,10 +58,6 @@ function install(): void {
     const line = needsSudo ? `sudo ${command}` : command;
     if (!isSuccessful(line)) end(`This command failed: ${line}${advice}`);
   }
-}
-
-function isProgram(name: string): boolean {
-  return spawnSync(name, ["--version"]).error === undefined;
 }
 
 /** Prints a command, runs it, and tells whether it has succeeded. */

@@ -56,8 +56,8 @@ test("the task of a killed worker goes to another, which does it", async ({ cons
   const killed = await consume(WORKER);
   await run(NEW_TASK, "precious..").exits(0);
   await killed.prints("[x] Received 'precious..'");
-  const survivor = await consume(WORKER);
   killed.signal("SIGKILL");
+  const survivor = await consume(WORKER);
   await survivor.prints("[x] Received 'precious..'");
   await survivor.warns("[!] Redelivered: it may have been done before");
   await survivor.prints("[x] Done");

@@ -15,7 +15,7 @@ const [NEW_TASK, WORKER] = ["02-work-queues/new-task.ts", "02-work-queues/worker
 whereInstalled("a cluster", (programs) => {
   let cluster: RabbitMQCluster;
   beforeAll(async () => {
-    cluster = await startCluster({ programs, port: await freePort(3) });
+    cluster = await startCluster({ programs, port: await freePort(3) }, 3);
   });
   afterAll(() => cluster?.stop());
 

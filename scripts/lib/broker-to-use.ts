@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import process from "node:process";
 import { brokerAddresses } from "../../shared/address.ts";
-import { type PrivateNode, startNode } from "./cluster.ts";
+import { startCluster } from "./cluster.ts";
 import { findRabbitMQ } from "./find-rabbitmq.ts";
 import { callManagement } from "./management.ts";
 import { freePort } from "./ports.ts";
@@ -19,8 +19,8 @@ export interface Broker {
   where?: string;
   /** The prefix of the names of the virtual hosts of this run. */
   prefix: string;
-  /** The node, if it is private: it may then be stopped. */
-  node?: PrivateNode;
+  /** Stops it, if it is a private one. */
+  stop?: () => Promise<void>;
 }
 
 /**
@@ -32,8 +32,9 @@ export async function getBroker(signal?: AbortSignal): Promise<Broker> {
   const prefix = `by-example-${randomBytes(6).toString("hex")}-`;
   const programs = findRabbitMQ();
   if (!programs) return await brokerAtAddress(prefix);
-  const node = await startNode({ programs, port: await freePort(), signal });
-  return { url: node.url, managementUrl: node.managementUrl, prefix, node };
+  const port = await freePort();
+  const { nodes: [node], stop } = await startCluster({ programs, port, signal }, 1);
+  return { url: node.url, managementUrl: node.managementUrl, prefix, stop };
 }
 
 /** Returns the broker at AMQP_URL, after a look at its management API. */
@@ -72,10 +73,7 @@ export async function deleteVirtualHost(broker: Broker, url: string): Promise<vo
 
 /** Stops a private node, or deletes the virtual hosts of this run on another broker. */
 export async function leaveBroker(broker: Broker): Promise<void> {
-  if (broker.node) {
-    await broker.node.stop();
-    return;
-  }
+  if (broker.stop) return broker.stop();
   const all = await callManagement(broker, "GET", "vhosts?columns=name");
   if (!Array.isArray(all)) return;
   for (const { name } of all) {

@@ -7,45 +7,24 @@ import { callManagement } from "./management.ts";
 import { portsOf } from "./ports.ts";
 import { createNode, type NodeOptions, type RabbitMQNode } from "./rabbitmq-node.ts";
 
-/** The options of {@linkcode startNode} and {@linkcode startCluster}. */
+/** The options of {@linkcode startCluster}. */
 export interface StartOptions extends NodeOptions {
-  /** The AMQP port, from which the others follow; that of the first node of a cluster. */
+  /** The AMQP port of the first node, from which its others follow. */
   port: number;
   /** The folder for data, logs and the cookie; by default, a temporary one. */
   folder?: string;
 }
 
-/** A single running node. */
-export interface PrivateNode extends RabbitMQNode {
-  /** Stops all its processes, and removes its folder if that is temporary. */
-  stop(): Promise<void>;
-}
-
-/** Running nodes. */
-export interface RabbitMQCluster {
-  nodes: [RabbitMQNode, ...RabbitMQNode[]];
-  /** Stops all their processes, and removes their folder if that is temporary. */
-  stop(): Promise<void>;
-}
+/** Running nodes, and how to stop them all. */
+export type RabbitMQCluster = Awaited<ReturnType<typeof startCluster>>;
 
 /**
- * Starts a node on the loopback addresses, with its own data folder, home and name, and
- * returns it as soon as it has started. Throws an error with the reason, or the end of its
+ * Starts a node or a cluster on the loopback addresses, with a data folder, a home and
+ * names of its own: the first node on the given port and each other one on the next.
+ * Returns it as soon as it has started. Throws an error with the reason, or the end of the
  * log.
  */
-export async function startNode(options: StartOptions): Promise<PrivateNode> {
-  const { nodes: [node], stop } = await startCluster(options, 1);
-  return { ...node, stop };
-}
-
-/**
- * Starts a cluster of nodes, the first one on the given port and each other one on the
- * next, and returns it as soon as it has formed. Throws as {@linkcode startNode} does.
- */
-export async function startCluster(
-  options: StartOptions,
-  size = 3,
-): Promise<RabbitMQCluster> {
+export async function startCluster(options: StartOptions, size: number) {
   const first = options.port;
   const others = Array.from({ length: size - 1 }, (_, i) => first + 1 + i);
   const temporary = options.folder ? undefined : temporaryFolder("rabbitmq-");
@@ -61,12 +40,13 @@ export async function startCluster(
   const { epmd } = portsOf(first);
   const create = (port: number) => {
     const environment = controlEnvironment(home, port, epmd);
-    return createNode(port, join(folder, `${port}`), environment, {
-      ...options,
-      settings,
-    });
+    const path = join(folder, `${port}`);
+    return createNode(port, path, environment, { ...options, settings });
   };
-  const nodes: RabbitMQCluster["nodes"] = [create(first), ...others.map(create)];
+  const nodes: [RabbitMQNode, ...RabbitMQNode[]] = [
+    create(first),
+    ...others.map(create),
+  ];
   const endEpmd = endEpmdAfterwards(epmd);
 
   async function endAll(how: "pause" | "crash"): Promise<void> {

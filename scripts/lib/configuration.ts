@@ -6,6 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { portsOf } from "./ports.ts";
 
+const nodeName = (port: number) => `rabbitmq-by-example-${port}@localhost`;
 const LOOPBACK_ONLY = "-kernel inet_dist_use_interface {127,0,0,1}";
 
 /**
@@ -93,8 +94,4 @@ export function writeCookie(home: string): void {
     fs.writeFileSync(path, randomBytes(20).toString("hex"), { mode: 0o400 });
   }
   fs.chmodSync(path, 0o400);
-}
-
-function nodeName(port: number): string {
-  return `rabbitmq-by-example-${port}@localhost`;
 }

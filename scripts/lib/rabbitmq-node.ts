@@ -42,6 +42,7 @@ export function createNode(
   const { ui } = portsOf(port);
   const pidFile = join(folder, "pid");
   const outputFile = join(folder, "output.log");
+  const versionFile = join(folder, "version");
   let server: ChildProcess | undefined;
 
   function isRunning(): boolean {
@@ -50,7 +51,8 @@ export function createNode(
   }
 
   async function start(): Promise<void> {
-    const data = readDataVersion(folder);
+    // The version that has written its data.
+    const data = fs.existsSync(versionFile) ? fs.readFileSync(versionFile, "utf8") : "";
     fs.rmSync(pidFile, { force: true });
     const output = fs.openSync(outputFile, "w");
     server = spawn(join(programs, "rabbitmq-server"), [], {
@@ -76,7 +78,7 @@ export function createNode(
       }
       await sleep(100);
     }
-    writeDataVersion(folder, versionIn(log()));
+    fs.writeFileSync(versionFile, versionIn(log()));
   }
 
   function signalAll(name: NodeJS.Signals): void {
@@ -94,15 +96,11 @@ export function createNode(
   }
 
   return {
-    /** The port for AMQP. */
     port,
     /** Its address, for AMQP_URL. */
     url: `amqp://guest:guest@127.0.0.1:${port}`,
-    /** The address of its management UI. */
     managementUrl: `http://127.0.0.1:${ui}`,
-    /** The folder of RabbitMQ's programs. */
     programs,
-    /** The environment in which rabbitmqctl finds it. */
     controlEnvironment,
     /** The process id of its Erlang VM, which changes with every start. */
     pid: () => Number(fs.readFileSync(pidFile, "utf8")),
@@ -142,14 +140,4 @@ function versionIn(log: string): string {
 function isOlder(version: string, data: string): boolean {
   if (!version) return false;
   return version.localeCompare(data, "en", { numeric: true }) < 0;
-}
-
-/** Returns the version that has written the data in a node's folder; "" if there is none. */
-function readDataVersion(folder: string): string {
-  const path = join(folder, "version");
-  return fs.existsSync(path) ? fs.readFileSync(path, "utf8") : "";
-}
-
-function writeDataVersion(folder: string, version: string): void {
-  fs.writeFileSync(join(folder, "version"), version);
 }

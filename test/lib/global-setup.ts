@@ -5,16 +5,16 @@ import { checkRuntimes } from "./runtimes.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
-    broker: Omit<brokers.Broker, "node">;
+    broker: Omit<brokers.Broker, "stop">;
   }
 }
 
 /** Called by vitest (see vitest.config.ts). https://vitest.dev/config/globalsetup */
-export default async function setup(project: TestProject) {
+export default async function startBroker(project: TestProject) {
   checkRuntimes();
   const broker = await brokers.getBroker();
-  const { node, ...addresses } = broker;
-  if (!node) {
+  const { stop, ...addresses } = broker;
+  if (!stop) {
     console.log("RabbitMQ is not installed: testing with the broker at AMQP_URL.");
     console.log("Tests that stop or configure a broker are skipped.");
   }

@@ -2,14 +2,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import {
-  type PrivateNode,
-  startNode,
-  type StartOptions,
-} from "../../scripts/lib/cluster.ts";
+import { startCluster, type StartOptions } from "../../scripts/lib/cluster.ts";
+import type { RabbitMQNode } from "../../scripts/lib/rabbitmq-node.ts";
 
 /** A running node that tests may stop, freeze and configure. */
-export interface TestNode extends PrivateNode {
+export interface TestNode extends RabbitMQNode {
+  /** Stops all its processes, and removes its folder. */
+  stop(): Promise<void>;
   /** Suspends its processes, as if the machine hung. */
   freeze(): void;
   /** Resumes its processes. */
@@ -20,9 +19,10 @@ export interface TestNode extends PrivateNode {
 
 /** Starts a private node for tests. */
 export async function startTestNode(options: StartOptions): Promise<TestNode> {
-  const node = await startNode(options);
+  const { nodes: [node], stop } = await startCluster(options, 1);
   return {
     ...node,
+    stop,
     freeze: () => node.signal("SIGSTOP"),
     unfreeze: () => node.signal("SIGCONT"),
     async control(...args) {
