@@ -77,9 +77,10 @@ async function succeeds(setUp: Promise<void>, closed: Promise<unknown>) {
 async function leaveBroker(connection?: amqplib.ChannelModel): Promise<void> {
   connection?.removeAllListeners("close"); // From now on, a close is no loss.
   // close() overtakes the acknowledgements that amqplib has not sent yet. Opening a
-  // channel takes a round trip, in which they are sent. Any that are given later may
-  // still be lost, and their messages come again: with a prefetch of 1, at most one.
-  const closing = connection?.createChannel().then(() => connection.close());
+  // channel takes a round trip, in which they are sent, and RabbitMQ needs a moment to
+  // pass on more than 32. Those given meanwhile may be lost: with prefetch 1, one.
+  const closing = connection?.createChannel().then(() => sleep(100))
+    .then(() => connection.close());
   await Promise.race([closing, sleep(1000)]).catch(() => {});
   process.exit(0);
 }

@@ -71,10 +71,10 @@ withOwnNode("the broker is lost", {}, (test, node) => {
 
   test("an acknowledgement on a channel that is gone: one line for each task", async ({ run, consume, virtualHost }) => {
     const worker = await consume(WORKER, "--prefetch", "9");
-    await run("02-work-queues/new-task.ts", "a task...", "--count", "5").exits(0);
-    await worker.prints("[x] Received 'a task...'", 5);
+    await run("02-work-queues/new-task.ts", "a task........", "--count", "5").exits(0);
+    await worker.prints("[x] Received 'a task........'", 5);
     await closeAll(node(), virtualHost);
-    await worker.prints("[x] Done", 10); // Each task twice.
+    await worker.prints("[x] Done", 10, 60); // Each task twice.
     const lines = told(worker);
     expect(lines[0]).toMatch(LOST);
     const late = "[!] Not acknowledged: RabbitMQ redelivers the task";
