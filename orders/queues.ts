@@ -24,7 +24,10 @@ export async function declareAll(channel: Channel): Promise<void> {
   }
 }
 
-/** The options of a quorum queue; with `next`, of one that dead-letters to that one. */
+/**
+ * The options of a quorum queue; with `next`, of one that dead-letters to that one.
+ * https://www.rabbitmq.com/docs/quorum-queues#activating-at-least-once-dead-lettering
+ */
 function quorum(next?: string, more: Record<string, unknown> = {}) {
   const type = { "x-queue-type": "quorum", ...more };
   if (!next) return { durable: true, arguments: type };
@@ -32,8 +35,7 @@ function quorum(next?: string, more: Record<string, unknown> = {}) {
     durable: true,
     deadLetterExchange: "",
     deadLetterRoutingKey: next,
-    // By default, dead-lettering may lose messages. At-least-once needs both settings:
-    // https://www.rabbitmq.com/docs/quorum-queues#dead-lettering
+    // By default, dead-lettering may lose messages. At-least-once needs both settings.
     overflow: "reject-publish",
     arguments: { ...type, "x-dead-letter-strategy": "at-least-once" },
   };
