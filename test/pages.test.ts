@@ -10,7 +10,7 @@ const read = (path: string) => readFileSync(join(root, path), "utf8");
 const filesIn = (folder: string, extension: string) =>
   readdirSync(join(root, folder)).filter((name) => name.endsWith(extension));
 const lessons = readdirSync(root).filter((name) => /^0\d-/.test(name)).sort();
-const pages = ["", ...lessons, "recipes"].flatMap((folder) =>
+const pages = ["", ...lessons, "orders", "recipes"].flatMap((folder) =>
   filesIn(folder, ".md").map((name) => join(folder, name))
 );
 
@@ -34,8 +34,9 @@ describe.each(pages)("%s", (page) => {
   const [text, folder] = [read(page), dirname(page)];
 
   test("its TypeScript is part of a script in its folder, and fits the page", () => {
-    const sources = filesIn(folder, ".ts").map((name) =>
-      bare(read(join(folder, name)))
+    const scripts = folder === "." ? "01-hello" : folder; // README shows lesson 1.
+    const sources = filesIn(scripts, ".ts").map((name) =>
+      bare(read(join(scripts, name)))
     );
     for (const block of blocks(text, "ts")) {
       if (block.includes("// … the body of the callback above")) continue; // See copying.test.ts.
@@ -50,7 +51,7 @@ describe.each(pages)("%s", (page) => {
       expect(scripts).toHaveProperty(name);
     }
     const paths =
-      /\b0\d-[\w-]+\/[\w-]+\.ts|\b(recipes|scripts|shared|test)\/[\w/-]+\.ts/g;
+      /\b0\d-[\w-]+\/[\w-]+\.ts|\b(orders|recipes|scripts|shared|test)\/[\w/-]+\.ts/g;
     for (const [path] of text.matchAll(paths)) {
       expect(existsSync(join(root, path)), path).toBe(true);
     }
