@@ -18,7 +18,7 @@ const CONNECTED = [["order-service.ts"], ...SUBSCRIBERS] as const;
 
 /** Waits until a program has ended with the exit code 1 and one line, without a password. */
 async function endsWithOneLine(program: Program, line: RegExp): Promise<void> {
-  await program.exits(1, 20);
+  await program.exits(1, orders.STARTING);
   expect(program.stderr).toEqual([expect.stringMatching(line)]);
   expect(program.stderr[0]).toMatch(/^\[!\] /);
   expect(program.stderr[0]).not.toContain("secret");

@@ -32,6 +32,9 @@ const withSQLite = runtimesToTest.filter((it) =>
 const runtimesOfOrders: Runtime[] = withSQLite.length > 0 ? withSQLite : ["deno"];
 let turn = 0;
 
+/** How long a program may take to start on a busy machine, in seconds. */
+export const STARTING = 60;
+
 /** What a customer sends. */
 export interface Order {
   item: string;
@@ -82,7 +85,11 @@ export class Service {
     const response = await fetch(this.url, {
       method: "POST",
       body: typeof order === "string" ? order : JSON.stringify(order),
-      headers: key === undefined ? {} : { "idempotency-key": key },
+      headers: {
+        // A server closes an idle connection after 5 s, perhaps just before its reuse.
+        connection: "close",
+        ...(key === undefined ? {} : { "idempotency-key": key }),
+      },
     });
     const body: Record<string, unknown> = JSON.parse(await response.text());
     const time = performance.now() - start;
@@ -161,14 +168,14 @@ export class OrderSystem {
   async service(env: Record<string, string> = {}): Promise<Service> {
     const PORT = env.PORT ?? String(await freePort());
     const program = this.start("order-service.ts", { ...env, PORT });
-    await program.prints(`[*] Listening on http://localhost:${PORT}`);
+    await program.prints(`[*] Listening on http://localhost:${PORT}`, 1, STARTING);
     return new Service(program);
   }
 
   /** Starts sms.ts or coupon.ts, and waits until it is ready. */
   async subscriber(name: "sms" | "coupon", env: Record<string, string> = {}) {
     const program = this.start(`${name}.ts`, env);
-    await program.prints(READY);
+    await program.prints(READY, 1, STARTING);
     return program;
   }
 
@@ -177,7 +184,7 @@ export class OrderSystem {
     PORT ??= String(await freePort());
     this.env.GATEWAY = `http://localhost:${PORT}/sms`;
     const program = this.start("gateway.ts", { PORT });
-    await program.prints("[*] The gateway is ready");
+    await program.prints("[*] The gateway is ready", 1, STARTING);
     return program;
   }
 
@@ -211,7 +218,7 @@ export class OrderSystem {
   async sql(file: "orders.db" | "coupons.db", statement: string) {
     // In a process of Deno, because Node 20 has no SQLite.
     const program = this.#sqlite(file, `database.prepare(${quote(statement)}).all()`);
-    await program.exits(0);
+    await program.exits(0, STARTING);
     const rows: Record<string, unknown>[] = JSON.parse(program.stdout.join(""));
     return rows;
   }
@@ -221,7 +228,7 @@ export class OrderSystem {
     const work =
       `database.exec("BEGIN IMMEDIATE"), setInterval(() => {}, 1000), "locked"`;
     const program = this.#sqlite(file, work);
-    await program.prints('"locked"');
+    await program.prints('"locked"', 1, STARTING);
     return () => kill(program);
   }
 
