@@ -5,14 +5,7 @@ import { createServer } from "node:net";
 import { describe, expect } from "vitest";
 import { callManagement } from "../scripts/lib/management.ts";
 import type { Program } from "../scripts/lib/program.ts";
-import {
-  closeAll,
-  messagesIn,
-  onChannel,
-  QUORUM,
-  SETTLING,
-  vhostOf,
-} from "./lib/broker.ts";
+import { closeAll, messagesIn, onChannel, QUORUM, vhostOf } from "./lib/broker.ts";
 import { READY, survive } from "./lib/consumers.ts";
 import { fails, withOwnNode } from "./lib/lesson-test.ts";
 
