@@ -1,7 +1,8 @@
 /**
  * npm run bench: measures lessons, each in turn with the script of the same name in
  * baseline/, which does the same on bare amqplib. A line shows the median of all runs, the
- * median ratio, and in parentheses the lowest and the highest one.
+ * median ratio, and in parentheses the lowest and the highest one. With --only TEXT, it
+ * measures those whose line contains the text.
  */
 import { once } from "node:events";
 import process from "node:process";
@@ -11,8 +12,9 @@ import { stopSignal } from "../scripts/lib/clean-up.ts";
 import { type Program, runScript, type Runtime } from "../scripts/lib/program.ts";
 import { end, warn } from "../shared/errors.ts";
 
-const { runs, count } = yargs(process.argv.slice(2)).locale("en").strict()
-  .number(["runs", "count"]).default({ runs: 5, count: 20_000 })
+const { runs, count, only } = yargs(process.argv.slice(2)).locale("en").strict()
+  .number(["runs", "count"]).string("only")
+  .default({ runs: 5, count: 20_000, only: "" })
   .check(({ runs, count }) => (runs >= 1 && count >= 10) || "Too few").parseSync();
 const calls = Math.ceil(count / 10);
 const newTask = ["02-work-queues/new-task.ts", "--count", `${count}`];
@@ -59,6 +61,8 @@ async function measureAll(): Promise<void> {
 
 /** Measures a lesson and its baseline in turn, each time in a new virtual host. */
 async function compare(name: string, runtime: Runtime, unit: string, measure: Measure) {
+  const title = `${name} on ${runtime}`;
+  if (!title.includes(only)) return;
   const pairs: number[][] = [];
   for (let i = 0; i <= runs; i++) {
     const pair: number[] = [];
@@ -80,7 +84,7 @@ async function compare(name: string, runtime: Runtime, unit: string, measure: Me
   const figure = Number(lessons[runs >> 1]?.toPrecision(3)).toLocaleString("en");
   const [low, ratio, high] = [0, runs >> 1, -1].map((i) => ratios.at(i)?.toFixed(2));
   const times = `${ratio} times bare amqplib (${low}-${high})`;
-  console.log(`${name} on ${runtime}: ${figure} ${unit}, ${times}`);
+  console.log(`${title}: ${figure} ${unit}, ${times}`);
 }
 
 /** Returns the seconds from launch to exit or, given how many, from first to last line. */
