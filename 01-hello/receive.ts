@@ -12,9 +12,10 @@ await stayConnected(async (connection) => {
   await channel.assertQueue("hello", settings);
   console.log("[*] Waiting for messages. To exit press CTRL+C");
 
+  // With noAck: false, RabbitMQ keeps a message until it is acknowledged.
   await channel.consume("hello", (message) => {
     // Null: RabbitMQ has cancelled this consumer, for example because its queue was
-    // deleted. Once the connection is closed, stayConnected starts again from the top.
+    // deleted. Closing the connection makes stayConnected start again from the top.
     if (message === null) {
       connection.close();
       return;

@@ -14,7 +14,8 @@ const connection = await connect();
 // All work is done on channels. On this kind, RabbitMQ confirms each message.
 const channel = await connection.createConfirmChannel();
 
-// Either program may start first, so both declare the queue.
+// Either program may start first, so both declare the queue. It survives a restart of
+// the broker (durable), and can be copied to other machines (quorum).
 const settings = { durable: true, arguments: { "x-queue-type": "quorum" } };
 await channel.assertQueue("hello", settings);
 

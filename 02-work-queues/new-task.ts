@@ -1,6 +1,6 @@
 /**
  * Lesson 2, the producer: sends tasks. Each dot in a task stands for a second of work.
- *     npx tsx 02-work-queues/new-task.ts a hard task.. --count 1000
+ *     npx tsx 02-work-queues/new-task.ts a hard task.. --count 3
  */
 import { Buffer } from "node:buffer";
 import { connect } from "../shared/connection.ts";
@@ -18,11 +18,12 @@ await channel.assertQueue("task_queue", settings);
 
 const content = Buffer.from(message);
 const line = `[x] Sent ${quoted(message)}`;
-// Persistent: the message survives too. (In a quorum queue, every message does.)
+// Persistent: the message survives, too. (A quorum queue keeps others as well, and a
+// classic queue only these.)
 const options = { persistent: true };
 for (let sent = 1; sent <= count; sent++) {
   channel.sendToQueue("task_queue", content, options, (error) => {
-    // An error means that RabbitMQ does not have it. waitForConfirms throws it below.
+    // After an error, RabbitMQ may not have it: waitForConfirms ends the script below.
     if (!error) console.log(line);
   });
   // Waiting for each confirm would be slow; never waiting could exhaust memory.

@@ -11,12 +11,14 @@ const message = process.argv.slice(2).join(" ") || "info: Hello World!";
 
 const connection = await connect();
 const channel = await connection.createConfirmChannel();
-// A fanout exchange copies each message to every queue that is bound to it.
+// A fanout exchange copies each message to every queue that is bound to it. It stores
+// nothing, so that nothing is lost if it does not survive a restart.
 await channel.assertExchange("logs", "fanout", { durable: false });
 
 // Mandatory: if no queue is bound, RabbitMQ returns the message and drops it.
 const dropped = "[!] No queue is bound: RabbitMQ dropped the message.";
 channel.on("return", () => console.error(dropped));
+// The routing key is empty: a fanout exchange ignores it.
 channel.publish("logs", "", Buffer.from(message), { mandatory: true });
 // A message that was returned is confirmed, too.
 await channel.waitForConfirms();

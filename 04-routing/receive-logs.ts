@@ -22,7 +22,7 @@ await stayConnected(async (connection) => {
 
   await channel.consume(queue, (message) => {
     // Null: RabbitMQ has cancelled this consumer, for example because its queue was
-    // deleted. Once the connection is closed, stayConnected starts again from the top.
+    // deleted. Closing the connection makes stayConnected start again from the top.
     if (message === null) {
       connection.close();
       return;

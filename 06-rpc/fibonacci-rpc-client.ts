@@ -15,7 +15,7 @@ export class FibonacciRpcClient {
   /** The outstanding calls, by correlation id. */
   readonly #calls = new Map<string, Call>();
 
-  /** @param channel a channel of its own: a second client on it needs another one */
+  /** @param channel one that no other client uses, because it tells of lost requests */
   constructor(channel: ConfirmChannel) {
     this.#channel = channel;
     channel.on("close", () => {
@@ -36,7 +36,7 @@ export class FibonacciRpcClient {
    * @returns the exact number; rejects if no reply arrives, or the reply is an error
    */
   async call(n: number | bigint, timeout = 10): Promise<bigint> {
-    // The first call declares the callback queue; all calls share it.
+    // The first call declares the callback queue. All others share it, also at once.
     this.#callbackQueue ??= this.#declareCallbackQueue();
     const replyTo = await this.#callbackQueue;
     const correlationId = uuid();

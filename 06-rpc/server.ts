@@ -9,7 +9,7 @@ import { escaped } from "../shared/text.ts";
 
 const { prefetch } = await readOptions({ prefetch: 1 }, "[--prefetch 1]");
 
-/** A loop, because with recursion, as in the article, fib(50) would take minutes. */
+/** A loop: with the recursion of the article, fib(50) would take minutes. */
 function fib(n: number): bigint {
   let current = 0n;
   let next = 1n;
@@ -27,7 +27,7 @@ await stayConnected(async (connection) => {
 
   await channel.consume("rpc_queue", (request) => {
     // Null: RabbitMQ has cancelled this consumer, for example because its queue was
-    // deleted. Once the connection is closed, stayConnected starts again from the top.
+    // deleted. Closing the connection makes stayConnected start again from the top.
     if (request === null) {
       connection.close();
       return;
@@ -39,14 +39,14 @@ await stayConnected(async (connection) => {
     const reply = /^\d{1,4}$/.test(n) ? fib(Number(n)) : "error: n must be 0-9999";
     const { replyTo, correlationId } = request.properties;
 
-    // A direct reply-to address begins with this. If it is malformed, RabbitMQ before
-    // 4.3 closes the connection. Acknowledged first, its request does not come again.
+    // Over some addresses of this kind (direct reply-to), RabbitMQ before 4.3 closes the
+    // connection. Acknowledged before its reply, such a request does not come again.
     const isDirect = replyTo?.startsWith("amq.rabbitmq.reply-to.");
     if (isDirect) channel.ack(request);
     try {
       // The correlation id tells the client which of its requests this reply is for.
       channel.sendToQueue(replyTo, Buffer.from(`${reply}`), { correlationId });
-    } catch (error) { // For example, "reply_to" is too long.
+    } catch (error) { // For example, there is no "reply_to".
       console.error(`[!] Cannot reply: ${error}`);
     }
     // If the server dies before this line, another one replies.

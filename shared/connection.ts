@@ -8,6 +8,7 @@ import * as errors from "./errors.ts";
 const CLOSED_BY_SCRIPT = "closed by the script, as for a cancelled consumer: " +
   "its queue was deleted, or a message was not acknowledged in time";
 type Opened = { connection: amqplib.ChannelModel; where: string };
+type Failure = { error: unknown; line: string };
 
 /**
  * Connects to the broker at AMQP_URL or, if that lists several, to the first that
@@ -29,9 +30,12 @@ export async function connect(): Promise<amqplib.ChannelModel> {
 
 /**
  * Connects to the broker at AMQP_URL and stays connected until Ctrl-C or SIGTERM, which
- * end the script with exit code 0. After a loss, it tries each address once a second.
- * What that cannot repair ends it with exit code 1. A script calls this or connect().
- * If the broker closes a channel without an "error" listener, amqplib closes both.
+ * end the script with exit code 0 (recipes/finish-first.ts first finishes its work).
+ * After a loss, it tries all addresses, until one accepts, with pauses of a second. What
+ * that cannot repair ends it with exit code 1. A script calls this or connect().
+ *
+ * If the broker closes a channel that has no "error" listener, amqplib closes its
+ * connection as well: then, too, all is set up again.
  *
  * @param setUp opens channels, declares and consumes; called after every connect
  */
@@ -44,7 +48,7 @@ export async function stayConnected(
   process.on("SIGINT", leave).on("SIGTERM", leave);
 
   const addresses = brokerAddresses();
-  const said = new Set<string>(); // Since all was well: a repeated line is no news.
+  const said = new Set<string>(); // The trouble since all was well, no line twice.
   opened = await openOrEnd(addresses);
   for (;;) {
     const { connection, where } = opened;
@@ -78,7 +82,8 @@ async function leaveBroker(connection?: amqplib.ChannelModel): Promise<void> {
   connection?.removeAllListeners("close"); // From now on, a close is no loss.
   // close() overtakes the acknowledgements that amqplib has not sent yet. Opening a
   // channel takes a round trip, in which they are sent, and RabbitMQ needs a moment to
-  // pass on more than 32. Those given meanwhile may be lost: with prefetch 1, one.
+  // pass on more than 32. One that is given after that may be lost: the message comes
+  // again. With a prefetch of 1, that is at most one.
   const closing = connection?.createChannel().then(() => sleep(100))
     .then(() => connection.close());
   await Promise.race([closing, sleep(1000)]).catch(() => {});
@@ -88,7 +93,8 @@ async function leaveBroker(connection?: amqplib.ChannelModel): Promise<void> {
 /** Opens a connection, or ends the script with the reasons why no address accepts it. */
 async function openOrEnd(addresses: Address[]): Promise<Opened> {
   const result = await openFirst(addresses);
-  return Array.isArray(result) ? errors.end(...result) : result;
+  if (!Array.isArray(result)) return result;
+  return errors.end(...result.map(({ line }) => line));
 }
 
 /** Tries once a second, until an address accepts, or every one refuses the login. */
@@ -97,17 +103,19 @@ async function openAgain(addresses: Address[], said: Set<string>): Promise<Opene
     await sleep(1000);
     const result = await openFirst(addresses);
     if (!Array.isArray(result)) return result;
-    if (result.every(errors.isRefusal)) errors.end(...result);
-    // While a broker restarts, it is no news that nothing is listening.
-    const news = result.filter((line) => !line.includes("nothing is listening"));
-    for (const line of news) warnOnce(said, line);
+    const isHopeless = result.every(({ error }) => errors.isRefusal(error));
+    if (isHopeless) errors.end(...result.map(({ line }) => line));
+    for (const { error, line } of result) {
+      // While a broker restarts, it is no news that nothing is listening.
+      if (!errors.isAbsence(error)) warnOnce(said, line);
+    }
   }
 }
 
 /** Connects to the first address that accepts, or returns why each of them does not. */
-async function openFirst(addresses: Address[]): Promise<Opened | string[]> {
+async function openFirst(addresses: Address[]): Promise<Opened | Failure[]> {
   const connection_name = process.argv[1]?.split(/[\\/]/).slice(-2).join("/");
-  const failures: string[] = [];
+  const failures: Failure[] = [];
   for (const { where, options } of addresses) {
     try {
       const connection = await amqplib.connect(options, {
@@ -125,7 +133,7 @@ async function openFirst(addresses: Address[]): Promise<Opened | string[]> {
       );
       return { connection, where };
     } catch (error) {
-      failures.push(errors.explain(error, where));
+      failures.push({ error, line: errors.explain(error, where) });
     }
   }
   return failures;

@@ -2,7 +2,7 @@
 import process from "node:process";
 import { end } from "./errors.ts";
 
-/** Higher numbers do not fit into AMQP's field for it, or into a timer. */
+/** AMQP's field for the prefetch holds no more; nobody waits longer than a day. */
 const LIMITS: Record<string, number> = { prefetch: 65_535, timeout: 86_400 };
 
 /**

@@ -65,7 +65,7 @@ test("a queue or exchange has other settings: the line says which, and how to de
       `in rabbitmq-by-example: npx tsx scripts/delete.ts ${kind} '${name}'`;
     const line = RegExp(
       `^\\[!\\] PRECONDITION_FAILED - inequivalent arg '[\\w-]+' for ${kind} '${name}' ` +
-        `in vhost .*\\. To delete the existing one and all it holds, ${deletion}$`,
+        `in vhost .*\\. Declare it as it exists or, to delete it and all it holds, ${deletion}$`,
     );
     for (const script of scripts) expect(await fails(run(script), line)).toEqual([]);
     await run("scripts/delete.ts", kind, name).exits(0);
