@@ -102,6 +102,8 @@ withOwnNode("the broker", {}, (base, node) => {
     } finally {
       await node().start();
     }
+    // Deleting a virtual host whose queues are still starting breaks RabbitMQ 3.10.
+    await system.subscriber("sms");
   });
 
   test("is frozen at Ctrl-C: the service ends with 0 within 6 s, a subscriber with ten SMS within 16 s; what they had begun comes again, and the key absorbs it", async ({ system, virtualHost }) => {
