@@ -187,7 +187,7 @@ describe.concurrent("the SMS gateway", () => {
     await becomes(() => gateway.attempts.some(({ phone }) => phone === "+2"), true);
     gateway.behave = () => 200;
     await becomes(() => gateway.sent.sort(), ["+1", "+2"]);
-    expect(after.stderr).toEqual([AWAY, "[!] sms is back"]);
+    await becomes(() => after.stderr, [AWAY, "[!] sms is back"]);
   });
 
   test("hangs at Ctrl-C: the subscriber ends with 0 within 16 s, and its SMS are sent later", async ({ system, virtualHost }) => {

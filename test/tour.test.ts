@@ -42,7 +42,8 @@ whereInstalled("the tour", () => {
     async () => {
       const env = { KEYBOARD: join(folder, "keyboard"), TERM: "xterm-256color" };
       const deno = runtimes.deno.command[0]; // It starts the scripts of the tour sooner.
-      const command = `${deno} run --allow-all scripts/tour.ts --step 1 3 4 5 6`;
+      const play = `${deno} run --allow-all scripts/tour.ts --step 1 3 4 5 6`;
+      const command = `env --unset=CI ${play}`; // In CI, there are no colors.
       const terminal = `script -qefc "${command}" /dev/null`;
       const tour = runIn(`mkfifo "$KEYBOARD"; exec ${terminal} <>"$KEYBOARD"`, env);
       const lines = () => tour.stdout.map((line) => stripVTControlCharacters(line));

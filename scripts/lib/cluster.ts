@@ -1,5 +1,6 @@
 /** Starts private RabbitMQ nodes, one or several, which leave no process behind. */
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { temporaryFolder } from "./clean-up.ts";
 import { clusterSettings, controlEnvironment, writeCookie } from "./configuration.ts";
 import { endEpmdAfterwards } from "./epmd.ts";
@@ -56,7 +57,8 @@ export async function startCluster(options: StartOptions, size: number) {
   }
 
   try {
-    await Promise.all(nodes.map((node) => node.start()));
+    // Nodes of 3.10 that start in the same moment may misread each other's feature flags.
+    await Promise.all(nodes.map((node, i) => sleep(i * 1000).then(node.start)));
     if (size > 1) await checkSize(nodes[0], size);
   } catch (error) {
     await endAll("crash");
