@@ -148,7 +148,8 @@ describe.concurrent("the SMS gateway", () => {
     await publish(virtualHost, "sms", [eventOf("+1")]);
     await sms.warns(/^\[!\] To sms.dead: /);
     const times = gateway.attempts.map(({ time }) => time);
-    expect((times.at(-1) ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(2500 - 100);
+    // Later, the gateway may have forgotten the key.
+    expect((times.at(-1) ?? 0) - (times[0] ?? 0)).toBeLessThan(2500 + 100);
     expect(times.length).toBeGreaterThan(1);
     await becomes(() => readyIn(virtualHost, "sms.dead"), 1);
     const headers = headersOf((await peek(virtualHost, "sms.dead"))[0]);
