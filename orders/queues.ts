@@ -5,7 +5,8 @@ import type { Channel, ConfirmChannel, Message, Options } from "amqplib";
 /** It gives each event to all subscribers. */
 export const EXCHANGE = "orders";
 /** To add a subscriber, add its name, and write its program. */
-export const SUBSCRIBERS = ["sms", "coupon"];
+export const SUBSCRIBERS = ["sms", "coupon"] as const;
+export type Subscriber = (typeof SUBSCRIBERS)[number];
 
 /** Declares all, also for subscribers that have never run: none misses an event. */
 export async function declareAll(channel: Channel): Promise<void> {
