@@ -39,8 +39,8 @@ await stayConnected(async (connection) => {
     const reply = /^\d{1,4}$/.test(n) ? fib(Number(n)) : "error: n must be 0-9999";
     const { replyTo, correlationId } = request.properties;
 
-    // Over some addresses of this kind (direct reply-to), RabbitMQ before 4.3 closes the
-    // connection. Acknowledged before its reply, such a request does not come again.
+    // Over some addresses of this kind (direct reply-to), RabbitMQ before 4.3 closes
+    // the connection. Acknowledged first, such a request does not come again.
     const isDirect = replyTo?.startsWith("amq.rabbitmq.reply-to.");
     if (isDirect) channel.ack(request);
     try {

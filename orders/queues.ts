@@ -13,12 +13,12 @@ export async function declareAll(channel: Channel): Promise<void> {
   await channel.assertExchange(EXCHANGE, "fanout", { durable: true });
   for (const name of SUBSCRIBERS) {
     // Dead letters wait here for somebody to look at them: see replay.ts. By default,
-    // RabbitMQ 4 deletes a message that was looked at, and put back, more than 20 times.
+    // RabbitMQ 4 deletes one that was looked at, and put back, more than 20 times.
     const looks = { "x-delivery-limit": 1_000_000 };
     await channel.assertQueue(`${name}.dead`, quorum(undefined, looks));
-    // A message that expires here goes back to the subscriber. The delay comes with the
-    // message, because the settings of a queue cannot be changed. (Only the first message
-    // expires: a shorter delay waits for the longer ones before it.)
+    // A message that expires here goes back to the subscriber. The delay comes with
+    // the message, because the settings of a queue cannot be changed. (Only the first
+    // message expires: a shorter delay waits for the longer ones before it.)
     await channel.assertQueue(`${name}.retry`, quorum(name));
     // If the process dies 21 times with a message, that message becomes a dead letter.
     const limit = { "x-delivery-limit": 20 };

@@ -31,8 +31,8 @@ export async function connect(): Promise<amqplib.ChannelModel> {
 /**
  * Connects to the broker at AMQP_URL and stays connected until Ctrl-C or SIGTERM, which
  * end the script with exit code 0 (recipes/finish-first.ts first finishes its work).
- * After a loss, it tries all addresses, until one accepts, with pauses of a second. What
- * that cannot repair ends it with exit code 1. A script calls this or connect().
+ * After a loss, it tries all addresses until one accepts, with pauses of a second.
+ * What that cannot repair ends it with exit code 1. A script calls this or connect().
  *
  * If the broker closes a channel that has no "error" listener, amqplib closes its
  * connection as well: then, too, all is set up again.
@@ -90,7 +90,7 @@ async function leaveBroker(connection?: amqplib.ChannelModel): Promise<void> {
   process.exit(0);
 }
 
-/** Opens a connection, or ends the script with the reasons why no address accepts it. */
+/** Opens a connection, or ends the script with the reasons why no address accepts. */
 async function openOrEnd(addresses: Address[]): Promise<Opened> {
   const result = await openFirst(addresses);
   if (!Array.isArray(result)) return result;
