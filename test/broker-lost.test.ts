@@ -184,7 +184,9 @@ withOwnNode("the broker is lost", {}, (test, node) => {
 
     test("the virtual host is gone: the consumer ends and says so", async ({ consume, virtualHost }) => {
       const receive = await consume(RECEIVE);
+      receive.signal("SIGSTOP"); // It is away while RabbitMQ deletes one thing after another.
       await callManagement(node(), "DELETE", `vhosts/${vhostOf(virtualHost)}`);
+      receive.signal("SIGCONT");
       await ends(receive, /^\[!\] amqp:\S+: refused the virtual host/);
     });
   });
