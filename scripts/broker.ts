@@ -5,33 +5,19 @@
 import { join } from "node:path";
 import process from "node:process";
 import { connect } from "amqplib";
-import yargs from "yargs";
 import { end, warn } from "../shared/errors.ts";
+import { readOptions } from "../shared/options.ts";
 import { stopSignal } from "./lib/clean-up.ts";
 import { startCluster } from "./lib/cluster.ts";
 import { findRabbitMQ } from "./lib/find-rabbitmq.ts";
 import { accepts, portsOf } from "./lib/ports.ts";
 import { root } from "./lib/program.ts";
 
-const { nodes: size, port } = yargs(process.argv.slice(2)).locale("en").strict()
-  .version(false)
-  .usage(
-    "Usage: npm run broker -- [--nodes 3] [--port N]\n\n" +
-      "Runs RabbitMQ on this machine until CTRL+C. Its data is kept in .rabbitmq/.",
-  )
-  .option("nodes", { type: "number", default: 1, describe: "1, or 3 for a cluster" })
-  .option("port", {
-    type: "number",
-    default: 5672,
-    describe: "AMQP port, from 1 to 35000; more nodes use the next two. " +
-      "The management UI uses this port + 10000",
-  })
-  .check(({ nodes, port }) => {
-    if (nodes !== 1 && nodes !== 3) return "--nodes must be 1 or 3";
-    const isPort = Number.isInteger(port) && port >= 1 && port <= 35_000;
-    return isPort || "--port must be a whole number from 1 to 35000";
-  })
-  .requiresArg(["nodes", "port"]).parseSync();
+const { nodes: size, port } = await readOptions(
+  { nodes: 1, port: 5672 },
+  "[--nodes 3] [--port 5672]",
+);
+if (size !== 1 && size !== 3) end("--nodes must be 1 or 3");
 
 const isCluster = size > 1;
 const ports = [port, port + 1, port + 2].slice(0, size);

@@ -1,5 +1,6 @@
 /**
- * npm run ctl: runs rabbitmqctl on the broker of npm run broker.
+ * npm run ctl -- list_queues: runs rabbitmqctl on the broker of npm run broker, at
+ * AMQP_URL (default: amqp://localhost). In a cluster, it uses the first running node.
  * https://www.rabbitmq.com/docs/man/rabbitmqctl.8
  */
 import { spawnSync } from "node:child_process";
@@ -11,23 +12,10 @@ import { controlEnvironment } from "./lib/configuration.ts";
 import { findRabbitMQ } from "./lib/find-rabbitmq.ts";
 import { accepts, portsOf } from "./lib/ports.ts";
 import { root } from "./lib/program.ts";
-import { endWithUsage } from "./lib/usage.ts";
-
-const words = process.argv.slice(2);
-if (words.length === 0 || words[0] === "--help") {
-  endWithUsage(
-    "Usage: npm run ctl -- <command> [argument..]\n\n" +
-      "Runs rabbitmqctl on the broker that npm run broker started, at AMQP_URL\n" +
-      "(default: amqp://localhost). In a cluster, it uses the first running node.\n\n" +
-      "  npm run ctl -- list_queues    lists the queues\n" +
-      "  npm run ctl -- help           lists the commands",
-    words[0] === "--help",
-  );
-}
 
 const env = await findEnvironment();
 const programs = findRabbitMQ() ?? end("RabbitMQ is not installed.");
-const { status } = spawnSync(join(programs, "rabbitmqctl"), words, {
+const { status } = spawnSync(join(programs, "rabbitmqctl"), process.argv.slice(2), {
   env,
   stdio: ["ignore", "inherit", "inherit"],
 });

@@ -4,16 +4,12 @@
  */
 import process from "node:process";
 import { connect } from "../shared/connection.ts";
+import { end } from "../shared/errors.ts";
 import { quoted } from "../shared/text.ts";
-import { endWithUsage } from "./lib/usage.ts";
 
 const [kind, name] = process.argv.slice(2);
 if (!name || (kind !== "queue" && kind !== "exchange")) {
-  endWithUsage(
-    "Usage: npx tsx scripts/delete.ts <queue|exchange> <name>\n\n" +
-      "Deletes it on the broker at AMQP_URL (default: amqp://localhost).",
-    kind === "--help",
-  );
+  end("Usage: npx tsx scripts/delete.ts <queue|exchange> <name>");
 }
 
 const connection = await connect();

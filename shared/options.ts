@@ -2,8 +2,12 @@
 import process from "node:process";
 import { end } from "./errors.ts";
 
-/** AMQP's field for the prefetch holds no more; nobody waits longer than a day. */
-const LIMITS: Record<string, number> = { prefetch: 65_535, timeout: 86_400 };
+/** The highest number for an option; for others, it is a billion. */
+const LIMITS: Record<string, number> = {
+  prefetch: 65_535, // AMQP's field for it holds no more.
+  timeout: 86_400, // A day, in seconds.
+  port: 35_000, // Of npm run broker: it adds up to 20,000 for other ports.
+};
 
 /**
  * Reads the command line. A mistake in it ends the script with one line.

@@ -110,6 +110,10 @@ function isConsumer(command: string): boolean {
   return existsSync(join(root, script)) && read(script).includes("stayConnected(");
 }
 
+/** Waits for a line of a program, wherever it prints it. */
+const says = (program: Program, line: string | RegExp) =>
+  Promise.any([program.prints(line), program.warns(line)]);
+
 /** A block of commands, the output that the page shows for it, and its programs. */
 type Terminal = { commands: string[]; lines: string[]; programs: Program[] };
 
@@ -150,13 +154,13 @@ for (const lesson of lessons) {
           expect([npx, tsx], command).toEqual(["npx", "tsx"]);
           const program = run(script, ...args);
           programs.push(program);
-          if (isConsumer(command)) await program.says(/^\[[*x]\] A?[Ww]aiting|^Usage/);
+          if (isConsumer(command)) await says(program, /^\[[*x]\] A?[Ww]aiting|^Usage/);
           else await program.exits();
         }
       }
       for (const { lines, programs } of all) {
         for (const line of lines.filter((line) => line !== "…")) {
-          await Promise.any(programs.map((program) => program.says(line)));
+          await Promise.any(programs.map((program) => says(program, line)));
         }
       }
       await Promise.all(all.flatMap(({ programs }) => programs.map((it) => it.stop())));

@@ -96,11 +96,6 @@ export class Program {
     return this.#waitFor(this.stderr, expected, times, seconds);
   }
 
-  /** Waits for a line on either stream, like {@linkcode prints}. */
-  says(expected: string | RegExp, times = 1, seconds = 20): Promise<void> {
-    return this.#waitFor(this.#lines, expected, times, seconds);
-  }
-
   /** Sends a signal to the program and its children. SIGINT is what Ctrl-C sends. */
   signal(name: NodeJS.Signals): void {
     try {
