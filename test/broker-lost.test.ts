@@ -2,12 +2,14 @@
 import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { describe, expect } from "vitest";
+import { afterAll, beforeAll, describe, expect } from "vitest";
+import { createVirtualHost } from "../scripts/lib/broker-to-use.ts";
 import { callManagement } from "../scripts/lib/management.ts";
-import type { Program } from "../scripts/lib/program.ts";
+import { type Program, runScript } from "../scripts/lib/program.ts";
 import { closeAll, messagesIn, onChannel, QUORUM, vhostOf } from "./lib/broker.ts";
 import { READY, survive } from "./lib/consumers.ts";
 import { fails, withOwnNode } from "./lib/lesson-test.ts";
+import { quickRuntime } from "./lib/runtimes.ts";
 
 const LOST = /^\[!\] Lost amqp:\/\/\S+\/\S+: .+\. Reconnecting \.\.\.$/;
 const RECONNECTED = /^\[!\] Reconnected to amqp:\/\/\S+$/;
@@ -39,32 +41,54 @@ withOwnNode("the broker is lost", {}, (test, node) => {
     }
   });
 
-  test("while it is down, Ctrl-C ends a consumer, a client ends with one line, and another server on its port is reported once", async ({ run, consume, virtualHost }) => {
-    const leaving = await consume(RECEIVE);
-    const receive = await consume(RECEIVE);
-    await onChannel(
-      virtualHost,
-      (channel) => channel.assertQueue("rpc_queue", QUORUM),
-    );
-    const client = run("06-rpc/client.ts", "1", "--timeout", "60");
-    await client.prints("[x] Requesting fib(1)");
-    await node().pause();
-    try {
-      await leaving.warns(LOST);
-      await leaves(leaving);
+  describe("while it is down", () => {
+    // It is stopped once for all of these tests, under programs that they share.
+    let url = "";
+    const programs: Program[] = [];
+    const run = (script: string, ...args: string[]) => {
+      const env = { AMQP_URL: url };
+      const program = runScript(quickRuntime, script, args, { env });
+      programs.push(program);
+      return program;
+    };
+    let leaving: Program;
+    let staying: Program;
+    let client: Program;
+    beforeAll(async () => {
+      url = await createVirtualHost({ ...node(), prefix: "by-example-" });
+      leaving = run(RECEIVE);
+      staying = run(RECEIVE);
+      await onChannel(url, (channel) => channel.assertQueue("rpc_queue", QUORUM));
+      client = run("06-rpc/client.ts", "1", "--timeout", "60");
+      await client.prints("[x] Requesting fib(1)");
+      for (const consumer of [leaving, staying]) await consumer.prints(READY);
+      await node().pause();
+    });
+    afterAll(() => programs.forEach((program) => program.signal("SIGKILL")));
+
+    test("a client ends with one line", async () => {
       const reason =
         /^\[!\] Lost amqp:\S+: .*\. Run it again\. In a cluster, most nodes must be/;
       await fails(client, reason);
+    });
+
+    test("Ctrl-C ends a consumer", async () => {
+      await leaving.warns(LOST);
+      await leaves(leaving);
+    });
+
+    test("a consumer reports another server on its port once, and reconnects afterwards", async () => {
       const other = createServer((socket) =>
         socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")
       );
       await once(other.listen(node().port, "127.0.0.1"), "listening");
-      await receive.warns(NO_BROKER).finally(() => other.close());
-    } finally {
-      await node().start();
-    }
-    await receive.warns(RECONNECTED);
-    expect(receive.stderr.filter((line) => NO_BROKER.test(line))).toHaveLength(1);
+      await staying.warns(NO_BROKER).finally(() => {
+        other.close();
+        return node().start();
+      });
+      await staying.warns(RECONNECTED);
+      expect(staying.stderr.filter((line) => NO_BROKER.test(line))).toHaveLength(1);
+    });
   });
 
   test("a client's callback queue is deleted: one line", async ({ run, virtualHost }) => {
