@@ -46,7 +46,7 @@ const lessons: Record<string, Lesson> = {
     steps: [
       ["start", "worker 1", "02-work-queues/worker.ts"],
       ["start", "worker 2", "02-work-queues/worker.ts"],
-      ["run", "new-task", "02-work-queues/new-task.ts", "a long task...."],
+      ["run", "new-task", "02-work-queues/new-task.ts", "a long task......"],
       ["run", "new-task", "02-work-queues/new-task.ts", "first."],
       ["run", "new-task", "02-work-queues/new-task.ts", "second."],
     ],
