@@ -13,7 +13,8 @@ export async function declareAll(channel: Channel): Promise<void> {
   await channel.assertExchange(EXCHANGE, "fanout", { durable: true });
   for (const name of SUBSCRIBERS) {
     // Dead letters wait here for somebody to look at them: see replay.ts. By default,
-    // RabbitMQ 4 deletes one that was looked at, and put back, more than 20 times.
+    // RabbitMQ 4 deletes one that was put back more than 20 times. (On 4.3, a nack does
+    // not count, and a reject does.)
     const looks = { "x-delivery-limit": 1_000_000 };
     await channel.assertQueue(`${name}.dead`, quorum(undefined, looks));
     // A message that expires here goes back to the subscriber. The delay comes with

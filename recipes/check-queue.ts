@@ -35,10 +35,9 @@ async function describe(queue: string): Promise<string> {
     await channel.close();
     return `${messageCount} ready`;
   } catch (error) {
-    // 404: not found. Any other error, such as 403, says nothing about the queue.
-    if (error instanceof Error && "code" in error && error.code === 404) {
-      return "there is no such queue";
-    }
+    // Other words, even with "NOT_FOUND", do not mean that there is none: the node of a
+    // queue may not be running, or this user may not look (ACCESS_REFUSED).
+    if (String(error).includes("NOT_FOUND - no queue")) return "there is no such queue";
     throw error;
   }
 }

@@ -12,7 +12,7 @@ const channel = await connection.createConfirmChannel();
 await channel.deleteQueue("recipes.mailer");
 
 await channel.assertExchange("recipes.sales", "fanout", { durable: true });
-// Not exclusive, as in lesson 3: the queue and its binding stay without a subscriber.
+// Unlike in lesson 3, it is not exclusive: queue and binding stay without it.
 // Publisher and subscriber both declare them, so that it does not matter who is first.
 const quorum = { durable: true, arguments: { "x-queue-type": "quorum" } };
 await channel.assertQueue("recipes.mailer", quorum);

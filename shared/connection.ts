@@ -97,7 +97,7 @@ async function openOrEnd(addresses: Address[]): Promise<Opened> {
   return errors.end(...result.map(({ line }) => line));
 }
 
-/** Tries once a second, until an address accepts, or every one refuses the login. */
+/** Tries once a second, until one accepts, or all refuse the user or virtual host. */
 async function openAgain(addresses: Address[], said: Set<string>): Promise<Opened> {
   for (;;) {
     await sleep(1000);

@@ -39,7 +39,7 @@ describe.each(pages)("%s", (page) => {
       bare(read(join(scripts, name)))
     );
     for (const block of blocks(text, "ts")) {
-      if (block.includes("// … the body of the callback above")) continue; // See copying.test.ts.
+      if (block.includes("// … what stands in receive.ts")) continue; // See copying.test.ts.
       expect(sources.some((source) => source.includes(bare(block))), block).toBe(true);
       for (const line of block.split("\n")) expect(line.length, line).toBeLessThan(89);
     }
