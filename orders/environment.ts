@@ -13,16 +13,17 @@ export type Environment = ReturnType<typeof readEnvironment>;
 
 /** Reads all settings. If one is wrong, a line says so, and the program ends. */
 export function readEnvironment(defaultPort = 8080) {
-  const variables = { ...readEnvFile(), ...process.env };
+  const file = readEnvFile();
+  const variable = (name: string) => process.env[name] || file[name];
 
   function number(name: string, max: number, otherwise: number): number {
-    const text = variables[name] || `${otherwise}`;
+    const text = variable(name) || `${otherwise}`;
     if (/^\d+$/.test(text) && Number(text) <= max) return Number(text);
     return end(`${name} must be a number from 0 to ${max}`);
   }
 
   function address(name: string, protocol: RegExp, otherwise: string): URL {
-    const text = variables[name] || otherwise;
+    const text = variable(name) || otherwise;
     // In a password, a / # or ? that is not encoded ends the host, and an @ follows.
     const isWrong = /\/\/.*([/?#].*@|,\s*\w+:\/\/)|%(?![0-9a-f]{2})/i.test(text);
     if (!isWrong && protocol.test(text) && URL.canParse(text)) return new URL(text);
@@ -35,11 +36,11 @@ export function readEnvironment(defaultPort = 8080) {
 
   return {
     broker: address("AMQP_URL", /^amqps?:\/\/[^/]/, "amqp://localhost"),
-    gateway: address("GATEWAY", /^https?:/, "http://localhost:8081/sms"),
+    gateway: address("GATEWAY", /^https?:[^@]*$/, "http://localhost:8081/sms"),
     /** Where to listen. For 0, the system chooses a free port. */
     port: number("PORT", 65_535, defaultPort),
     /** The folder of the databases. */
-    data: variables.DATA || FOLDER,
+    data: variable("DATA") || FOLDER,
     /** How long a failed message waits, in milliseconds. */
     retryDelay: number("RETRY_DELAY", MAX_DELAY, 10_000),
     /** How long it is tried again, in milliseconds: 20 hours. After a day, a provider

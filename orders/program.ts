@@ -20,12 +20,17 @@ export function reasonOf(error: unknown): string {
   return error.message || "nothing is listening there";
 }
 
-/** Returns a function that says once what is wrong, and once that it is over. */
+/** Returns a function that says each thing that is wrong once, until it is over. */
 export function sayOnce(over: string): (problem: string | undefined) => void {
-  let latest: string | undefined;
+  const said = new Set<string>();
   return (problem) => {
-    if (problem !== latest) console.error(`[!] ${problem ?? over}`);
-    latest = problem;
+    if (problem === undefined) {
+      if (said.size > 0) console.error(`[!] ${over}`);
+      said.clear();
+      return;
+    }
+    if (!said.has(problem)) console.error(`[!] ${problem}`);
+    said.add(problem);
   };
 }
 

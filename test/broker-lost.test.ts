@@ -103,11 +103,12 @@ withOwnNode("the broker is lost", {}, (test, node) => {
   });
 
   test("an acknowledgement on a channel that is gone: one line for each task", async ({ run, consume, virtualHost }) => {
+    const task = "a task..............."; // Closing the connection takes some seconds.
     const worker = await consume(WORKER, "--prefetch", "9");
-    await run(NEW_TASK, "a task........", "--count", "5").exits(0);
-    await worker.prints("[x] Received 'a task........'", 5);
+    await run(NEW_TASK, task, "--count", "5").exits(0);
+    await worker.prints(`[x] Received '${task}'`, 5);
     await closeAll(node(), virtualHost);
-    await worker.prints("[x] Done", 10, 60); // Each task twice.
+    await worker.prints("[x] Done", 10, 90); // Each task twice.
     const lines = told(worker);
     expect(lines[0]).toMatch(LOST);
     const late = "[!] Not acknowledged: RabbitMQ redelivers the task";
