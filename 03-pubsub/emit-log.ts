@@ -12,7 +12,7 @@ const message = process.argv.slice(2).join(" ") || "info: Hello World!";
 const connection = await connect();
 const channel = await connection.createConfirmChannel();
 // A fanout exchange copies each message to every queue that is bound to it. It stores
-// nothing, so nothing is lost if it does not survive a restart.
+// nothing. It need not be durable, because its queues do not survive a restart, either.
 await channel.assertExchange("logs", "fanout", { durable: false });
 
 // Mandatory: if no queue is bound, RabbitMQ returns the message and drops it.

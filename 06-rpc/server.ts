@@ -35,7 +35,7 @@ await stayConnected(async (connection) => {
 
     const n = request.content.toString();
     console.log(`[.] fib(${escaped(n.slice(0, 60))})`);
-    // The limit keeps even a hundred requests under a second.
+    // At most four digits, so that nobody keeps this server busy for long.
     const reply = /^\d{1,4}$/.test(n) ? fib(Number(n)) : "error: n must be 0-9999";
     const { replyTo, correlationId } = request.properties;
 

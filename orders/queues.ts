@@ -59,7 +59,7 @@ export function publish(
   options: Options.Publish,
 ): Promise<void> {
   // Persistent: it survives a restart of RabbitMQ. Mandatory: if there is no queue for
-  // it, it is returned, and not dropped.
+  // it, RabbitMQ says so by returning it.
   const safely = { ...options, persistent: true, mandatory: true };
   return new Promise((resolve, reject) => {
     channel.publish(exchange, routingKey, content, safely, (error) => {

@@ -3,8 +3,7 @@ import { request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import type { TestNode } from "./lib/test-node.ts";
-import { callManagement } from "../scripts/lib/management.ts";
-import { proxyTo, SETTLING, vhostOf } from "./lib/broker.ts";
+import { onChannel, proxyTo, SETTLING } from "./lib/broker.ts";
 import { withOwnNode } from "./lib/lesson-test.ts";
 import {
   becomes,
@@ -103,11 +102,14 @@ withOwnNode("the broker", {}, (base, node) => {
     } finally {
       await node().start();
     }
-    // Deleting a virtual host whose queues are still starting breaks RabbitMQ 3.10. The
-    // leader of a queue reports its state, once it is there.
-    const path = `queues/${vhostOf(virtualHost)}?columns=state`;
-    const queues = () => callManagement(node(), "GET", path);
-    await becomes(queues, Array(6).fill({ state: "running" }), 60);
+    // Deleting a virtual host whose queues are still starting breaks RabbitMQ 3.10.
+    const names = ["sms", "coupon"].flatMap((it) => [it, `${it}.retry`, `${it}.dead`]);
+    const doAnswer = () =>
+      onChannel(virtualHost, async (channel) => {
+        channel.on("error", () => {}); // Otherwise it would be thrown.
+        for (const name of names) await channel.get(name);
+      });
+    await becomes(() => doAnswer().then(() => true, () => false), true, 60);
   });
 
   test("is frozen at Ctrl-C: the service ends with 0 within 6 s, a subscriber with ten SMS within 16 s; what they had begun comes again, and the key absorbs it", async ({ system, virtualHost }) => {

@@ -1,7 +1,7 @@
 /** Queues or the exchange of orders/ are deleted: they are declared again, and little is lost. */
 import { Buffer } from "node:buffer";
-import { describe, expect } from "vitest";
-import { onChannel } from "./lib/broker.ts";
+import { describe, expect, inject } from "vitest";
+import { onChannel, setPolicy } from "./lib/broker.ts";
 import {
   becomes,
   ordersOf,
@@ -50,6 +50,21 @@ describe.concurrent("in the broker", () => {
     await onChannel(virtualHost, (channel) => channel.deleteExchange("orders"));
     await service.sells(ordersOf(20, "then "));
     await areTold([...ordersOf(1), ...ordersOf(20, "then ")]);
+  });
+
+  test("the queue of one subscriber is full: what it has taken is not published again, and everyone is told when it has room", async ({ system, virtualHost }) => {
+    const service = await system.service();
+    await service.sells(ordersOf(1));
+    await becomes(() => readyIn(virtualHost, "sms"), 1);
+    await setPolicy(inject("broker"), virtualHost, "^sms$", { "max-length": 5 });
+    await service.sells(ordersOf(60, "then "));
+    const left = async () =>
+      (await system.sql("orders.db", "SELECT * FROM outbox")).length;
+    expect(await left()).toBeGreaterThan(20);
+    const taken = () => readyIn(virtualHost, "sms");
+    await becomes(async () => await left() + (await taken() ?? 0), 61);
+    const areTold = await startTelling(system);
+    await areTold([...ordersOf(1), ...ordersOf(60, "then ")]);
   });
 
   test("the queues for trying later and for dead letters are deleted: no message is lost", async ({ system, virtualHost }) => {
