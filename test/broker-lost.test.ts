@@ -8,7 +8,7 @@ import { callManagement } from "../scripts/lib/management.ts";
 import { type Program, runScript } from "../scripts/lib/program.ts";
 import { closeAll, messagesIn, onChannel, QUORUM, vhostOf } from "./lib/broker.ts";
 import { READY, survive } from "./lib/consumers.ts";
-import { fails, withOwnNode } from "./lib/lesson-test.ts";
+import { fails, kill, withOwnNode } from "./lib/lesson-test.ts";
 import { quickRuntime } from "./lib/runtimes.ts";
 
 const LOST = /^\[!\] Lost amqp:\/\/\S+\/\S+: .+\. Reconnecting \.\.\.$/;
@@ -64,7 +64,7 @@ withOwnNode("the broker is lost", {}, (test, node) => {
       for (const consumer of [leaving, staying]) await consumer.prints(READY);
       await node().pause();
     });
-    afterAll(() => programs.forEach((program) => program.signal("SIGKILL")));
+    afterAll(() => Promise.all(programs.map(kill)));
 
     test("a client ends with one line", async () => {
       const reason =

@@ -4,13 +4,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import type { TestNode } from "./lib/test-node.ts";
 import { onChannel, proxyTo, SETTLING } from "./lib/broker.ts";
-import { withOwnNode } from "./lib/lesson-test.ts";
+import { kill, withOwnNode } from "./lib/lesson-test.ts";
 import {
   becomes,
   isLong,
-  kill,
   ordersOf,
   phonesIn,
+  QUEUES,
   readyIn,
   startTelling,
   withOrders,
@@ -103,11 +103,10 @@ withOwnNode("the broker", {}, (base, node) => {
       await node().start();
     }
     // Deleting a virtual host whose queues are still starting breaks RabbitMQ 3.10.
-    const names = ["sms", "coupon"].flatMap((it) => [it, `${it}.retry`, `${it}.dead`]);
     const doAnswer = () =>
       onChannel(virtualHost, async (channel) => {
         channel.on("error", () => {}); // Otherwise it would be thrown.
-        for (const name of names) await channel.get(name);
+        for (const name of QUEUES) await channel.get(name);
       });
     await becomes(() => doAnswer().then(() => true, () => false), true, 60);
   });

@@ -4,8 +4,8 @@ import { expect } from "vitest";
 import type { Program } from "../scripts/lib/program.ts";
 import { freePort } from "./lib/ports.ts";
 import { SETTLING } from "./lib/broker.ts";
-import { withOwnNode } from "./lib/lesson-test.ts";
-import { becomes, isLong, kill, readyIn, sentBy, withOrders } from "./lib/orders.ts";
+import { kill, withOwnNode } from "./lib/lesson-test.ts";
+import { becomes, isLong, readyIn, sentBy, withOrders } from "./lib/orders.ts";
 
 /** For how long the killing goes on, in seconds, and for how many orders at least. */
 const SECONDS = isLong ? 60 : 10;

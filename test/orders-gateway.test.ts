@@ -4,10 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { GetMessage } from "amqplib";
 import { describe, expect } from "vitest";
 import { onChannel } from "./lib/broker.ts";
+import { kill } from "./lib/lesson-test.ts";
 import {
   becomes,
   isLong,
-  kill,
   ordersOf,
   phonesIn,
   readyIn,

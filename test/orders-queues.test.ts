@@ -5,13 +5,12 @@ import { onChannel, setPolicy } from "./lib/broker.ts";
 import {
   becomes,
   ordersOf,
+  QUEUES,
   readyIn,
   startTelling,
   stateOf,
   test,
 } from "./lib/orders.ts";
-
-const QUEUES = ["sms", "coupon"].flatMap((it) => [it, `${it}.retry`, `${it}.dead`]);
 
 describe.concurrent("in the broker", () => {
   test("all queues are deleted: the service declares them again; no order is refused, and no event that is in the outbox is lost", async ({ system, virtualHost }) => {

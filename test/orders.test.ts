@@ -4,9 +4,9 @@ import { request } from "node:http";
 import { expect } from "vitest";
 import { onChannel } from "./lib/broker.ts";
 import * as orders from "./lib/orders.ts";
+import { kill } from "./lib/lesson-test.ts";
 import {
   becomes,
-  kill,
   onEachRuntime,
   ordersOf,
   phonesIn,

@@ -112,7 +112,8 @@ export function untilTestEnds(program: Program): Program {
   return program;
 }
 
-async function kill(program: Program): Promise<void> {
+/** Kills a program (-9), if it is still running. */
+export async function kill(program: Program): Promise<void> {
   program.signal("SIGKILL");
   await program.exitCode;
 }

@@ -10,7 +10,7 @@ import { temporaryFolder } from "../../scripts/lib/clean-up.ts";
 import { Program, root, type Runtime, runtimes } from "../../scripts/lib/program.ts";
 import { freePort } from "./ports.ts";
 import { onChannel } from "./broker.ts";
-import { type LessonTest, test as lessonTest } from "./lesson-test.ts";
+import { kill, type LessonTest, test as lessonTest } from "./lesson-test.ts";
 import { runtimesToTest } from "./runtimes.ts";
 
 /**
@@ -34,6 +34,11 @@ let turn = 0;
 
 /** How long a program may take to start on a busy machine, in seconds. */
 export const STARTING = 60;
+
+/** The queues that every program declares. */
+export const QUEUES = ["sms", "coupon"].flatMap((
+  it,
+) => [it, `${it}.retry`, `${it}.dead`]);
 
 /** What a customer sends. */
 export interface Order {
@@ -250,12 +255,6 @@ const quote = JSON.stringify;
 
 /** The line that a subscriber prints when it is ready. */
 export const READY = /^\[\*\] Waiting for messages in (sms|coupon)\. /;
-
-/** Kills a program (-9), if it is still running. */
-export async function kill(program: Program): Promise<void> {
-  program.signal("SIGKILL");
-  await program.exitCode;
-}
 
 /** Adds the order system to a test of lessons, on one runtime or on each in turn. */
 export function withOrders(base: LessonTest, runtime?: Runtime) {
